@@ -1,0 +1,238 @@
+// Obeys batch-policy.ts: keeps the queue, forms a batch whenever an engine can take one, and answers every request
+// exactly once, whatever happens to its batch.
+
+import { ServingError } from '../errors.ts';
+import type { ExecutionResult, Executor } from '../execution/executor.ts';
+import type { DispatchReason, InferenceContext } from '../inference.ts';
+import { joinRows, rowsOf, shapeKey, splitRows } from '../tensor/rows.ts';
+import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
+import { type BatchPolicy, nextBatch } from './batch-policy.ts';
+import { CostModel } from './cost-model.ts';
+import { type QueuedRequest, RequestQueue } from './request-queue.ts';
+import type { ScheduledResult, Scheduler } from './scheduler.ts';
+
+export interface DynamicBatcherOptions extends BatchPolicy {
+  readonly maxQueueRequests: number;
+  readonly maxQueueBytes: number;
+  /** Monotonic clock in milliseconds. */
+  readonly now: () => number;
+}
+
+/** Hears of every run and of the queue's length; for the metrics. */
+export interface BatchObserver {
+  batchExecuted(batch: { rows: number; queueMs: readonly number[]; computeMs: number; reason: DispatchReason }): void;
+  batchFailed(): void;
+  queueChanged(waiting: number, running: number): void;
+}
+
+/** A request whose engines died this often is not tried again. */
+const MOST_ENGINES_KILLED = 2;
+
+interface Entry extends QueuedRequest {
+  readonly inputs: NamedTensors;
+  readonly outputs: readonly string[] | undefined;
+  readonly enqueuedAt: number;
+  alone: boolean;
+  enginesKilled: number;
+  state: 'waiting' | 'running' | 'answered';
+  settle(answer: ScheduledResult | ServingError): void;
+}
+
+export class DynamicBatcher implements Scheduler {
+  #executor: Executor;
+  #options: DynamicBatcherOptions;
+  #observer: BatchObserver;
+  #queue = new RequestQueue<Entry>();
+  #costs = new CostModel();
+  #batches = 0;
+  #inFlight = 0;
+  #engineWasIdle = true;
+  #pumping: NodeJS.Immediate | undefined;
+  #stopped: PromiseWithResolvers<void> | undefined;
+
+  constructor(executor: Executor, options: DynamicBatcherOptions, observer: BatchObserver) {
+    this.#executor = executor;
+    this.#options = options;
+    this.#observer = observer;
+    executor.onChange(() => this.#enginesChanged());
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  async enqueue(
+    inputs: NamedTensors,
+    outputs: readonly string[] | undefined,
+    context: InferenceContext,
+  ): Promise<ScheduledResult> {
+    const { now, batchable } = this.#options;
+    const bytes = bytesOf(inputs);
+    this.#refuse(bytes, context);
+    const enqueuedAt = now();
+    const { promise, resolve, reject } = Promise.withResolvers<ScheduledResult>();
+    const timer = setTimeout(() => entry.settle(this.#late(entry)), context.deadlineAt - enqueuedAt);
+    const entry: Entry = {
+      inputs,
+      outputs,
+      key: (outputs ? `${outputs.join()}|` : '') + (batchable ? shapeKey(inputs) : ''),
+      rows: batchable ? rowsOf(inputs) : 1,
+      bytes,
+      enqueuedAt,
+      deadlineAt: context.deadlineAt,
+      alone: false,
+      enginesKilled: 0,
+      state: 'waiting',
+      settle: (answer) => {
+        if (entry.state === 'answered') return;
+        if (entry.state === 'waiting') this.#queue.remove(entry);
+        entry.state = 'answered';
+        clearTimeout(timer);
+        context.signal.onabort = null;
+        if (answer instanceof ServingError) reject(answer);
+        else resolve(answer);
+        this.#inFlight--;
+        this.#finishIfStopped();
+      },
+    };
+    context.signal.onabort = () => entry.settle(new ServingError('CANCELLED', 'The client closed the connection.'));
+    this.#inFlight++;
+    this.#queue.push(entry);
+    this.#engineWasIdle = this.#batches < this.#executor.slots;
+    // At the end of this turn of the event loop, so that requests which arrived together run together.
+    this.#pumping ??= setImmediate(() => this.#pump());
+    return promise;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= Promise.withResolvers<void>();
+    this.#finishIfStopped();
+    return this.#stopped.promise;
+  }
+
+  #refuse(bytes: number, { signal, deadlineAt }: InferenceContext): void {
+    const { maxQueueRequests, maxQueueBytes, now } = this.#options;
+    if (signal.aborted) throw new ServingError('CANCELLED', 'The client closed the connection.');
+    if (this.#stopped)
+      throw new ServingError('MODEL_NOT_READY', 'The model is being unloaded.', { retryAfterMs: 1000 });
+    const { failure } = this.#executor;
+    if (failure)
+      throw new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, { retryAfterMs: 5000 });
+    if (deadlineAt <= now())
+      throw new ServingError('QUEUE_TIMEOUT', 'Request timeout expired before it could be queued.');
+    const full =
+      this.#queue.length >= maxQueueRequests
+        ? `${maxQueueRequests} requests wait already (maxQueueRequests)`
+        : this.#queue.length > 0 && this.#queue.bytes + bytes > maxQueueBytes
+          ? `the waiting requests hold ${maxQueueBytes} bytes already (maxQueueBytes)`
+          : undefined;
+    if (full) {
+      const retryAfterMs = this.#expectedWaitMs();
+      throw new ServingError('QUEUE_FULL', `Exceeds maximum queue size: ${full}. Retry later.`, { retryAfterMs });
+    }
+  }
+
+  #expectedWaitMs(): number {
+    const { maxBatchSize } = this.#options;
+    const batches = this.#queue.rows / maxBatchSize / Math.max(1, this.#executor.slots);
+    return batches * this.#costs.predictMs(maxBatchSize);
+  }
+
+  #pump(): void {
+    this.#pumping = undefined;
+    while (this.#batches < this.#executor.slots) {
+      const decision = nextBatch(this.#queue.groups(), this.#options, this.#engineWasIdle);
+      if (!decision) break;
+      void this.#run(this.#queue.take(decision.group, decision.take), decision.reason);
+    }
+    this.#observer.queueChanged(this.#queue.length, this.#inFlight - this.#queue.length);
+  }
+
+  async #run(entries: Entry[], reason: DispatchReason): Promise<void> {
+    this.#batches++;
+    const dispatchedAt = this.#options.now();
+    for (const entry of entries) entry.state = 'running';
+    try {
+      const result = await this.#executor.execute(joinRows(entries.map((entry) => entry.inputs)), entries[0]!.outputs);
+      this.#answer(entries, result, dispatchedAt, reason);
+    } catch (error) {
+      this.#observer.batchFailed();
+      this.#recover(entries, asServingError(error));
+    }
+    this.#batches--;
+    this.#engineWasIdle = false;
+    this.#pump();
+  }
+
+  #answer(
+    entries: Entry[],
+    { outputs, computeMs }: ExecutionResult,
+    dispatchedAt: number,
+    reason: DispatchReason,
+  ): void {
+    const rowCounts = entries.map((entry) => entry.rows);
+    const rows = rowCounts.reduce((sum, count) => sum + count, 0);
+    const queueMs = entries.map((entry) => dispatchedAt - entry.enqueuedAt);
+    const parts = splitRows(outputs, rowCounts);
+    this.#costs.observe(rows, computeMs);
+    this.#observer.batchExecuted({ rows, queueMs, computeMs, reason });
+    entries.forEach((entry, i) => {
+      const timings = { queueMs: queueMs[i]!, computeMs, batchRows: rows, dispatchReason: reason };
+      entry.settle({ outputs: parts[i]!, timings });
+    });
+  }
+
+  /** A failed batch runs again member by member, so that only the guilty request gets the error. */
+  #recover(entries: Entry[], error: ServingError): void {
+    const engineDied = error.code === 'ENGINE_FAILED' || error.code === 'DEADLINE_EXCEEDED';
+    for (const entry of entries) {
+      if (engineDied) entry.enginesKilled++;
+      const retry = engineDied ? entry.enginesKilled < MOST_ENGINES_KILLED : entries.length > 1;
+      if (!retry) entry.settle(error);
+      if (entry.state === 'answered') continue;
+      entry.alone = true;
+      entry.state = 'waiting';
+      this.#queue.push(entry);
+    }
+  }
+
+  #late(entry: Entry): ServingError {
+    if (entry.state === 'running') {
+      return new ServingError('DEADLINE_EXCEEDED', 'The deadline passed while the model ran. Allow more time.');
+    }
+    const retryAfterMs = this.#expectedWaitMs();
+    return new ServingError('QUEUE_TIMEOUT', 'Request timeout expired while it waited for an engine.', {
+      retryAfterMs,
+    });
+  }
+
+  #enginesChanged(): void {
+    const { failure } = this.#executor;
+    if (failure) {
+      const error = new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, {
+        retryAfterMs: 5000,
+      });
+      for (const entry of [...this.#queue.groups()].flat()) entry.settle(error);
+    }
+    this.#pumping ??= setImmediate(() => this.#pump());
+  }
+
+  #finishIfStopped(): void {
+    if (this.#inFlight === 0) this.#stopped?.resolve();
+  }
+}
+
+function bytesOf(inputs: NamedTensors): number {
+  let bytes = 0;
+  for (const tensor of inputs.values()) bytes += byteLength(tensor);
+  return bytes;
+}
+
+function asServingError(error: unknown): ServingError {
+  if (error instanceof ServingError) return error;
+  return new ServingError('INTERNAL', 'Internal error while a batch ran. The log has the details.', { cause: error });
+}

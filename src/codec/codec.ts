@@ -1,0 +1,36 @@
+// Between bytes and tensors: what a request and a response look like once they have left the wire.
+
+import type { InferenceResponse } from '../inference.ts';
+import type { NamedTensors } from '../tensor/tensor.ts';
+
+export interface RequestedOutput {
+  readonly name: string;
+  readonly binary: boolean;
+}
+
+export interface DecodedRequest {
+  readonly id: string | undefined;
+  readonly inputs: NamedTensors;
+  /** Outputs asked for by name, none twice; undefined: all. */
+  readonly outputs: readonly RequestedOutput[] | undefined;
+  /** Form of the outputs that were not asked for by name. */
+  readonly binaryOutput: boolean;
+  /** The protocol's `timeout` parameter, in microseconds. */
+  readonly timeoutUs: number | undefined;
+}
+
+export interface EncodedBody {
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+  /** Length of the JSON in front of binary tensors, in bytes; undefined when all is JSON. */
+  readonly headerLength: number | undefined;
+}
+
+export interface InferCodec {
+  /**
+   * @param headerLength the Inference-Header-Content-Length header, in bytes
+   * @throws ServingError INVALID_REQUEST or INVALID_INPUT that says what was expected, what came and where
+   */
+  decode(body: Uint8Array, headerLength: number | undefined): DecodedRequest;
+  encode(response: InferenceResponse, request: DecodedRequest): EncodedBody;
+}

@@ -1,0 +1,42 @@
+// Requests and responses that are JSON throughout (Open Inference Protocol v2, "Inference").
+
+import { ServingError } from '../errors.ts';
+import type { InferenceResponse } from '../inference.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { DecodedRequest, EncodedBody, InferCodec } from './codec.ts';
+import { printElements } from './json-elements.ts';
+import { decodeEnvelope } from './request-envelope.ts';
+
+export const jsonCodec: InferCodec = {
+  decode(body: Uint8Array): DecodedRequest {
+    return decodeEnvelope(body, ({ name }) => {
+      throw new ServingError(
+        'INVALID_REQUEST',
+        `input '${name}' has 'binary_data_size', but the request has no Inference-Header-Content-Length header. ` +
+          'Set it to the length of the JSON in bytes, or send the elements as data.',
+      );
+    });
+  },
+
+  encode(response: InferenceResponse, request: DecodedRequest): EncodedBody {
+    const outputs: string[] = [];
+    for (const [name, tensor] of response.outputs) outputs.push(printOutput(name, tensor));
+    return {
+      contentType: 'application/json',
+      body: printResponse(response, request, outputs),
+      headerLength: undefined,
+    };
+  },
+};
+
+/** One output with its elements. */
+export function printOutput(name: string, { datatype, shape, data }: Tensor): string {
+  const elements = printElements(datatype, data);
+  return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join()}],"data":[${elements}]}`;
+}
+
+export function printResponse(response: InferenceResponse, { id }: DecodedRequest, outputs: readonly string[]): string {
+  const { model, version } = response;
+  const name = `"model_name":${JSON.stringify(model)},"model_version":"${version}"`;
+  return `{${name}${id === undefined ? '' : `,"id":${JSON.stringify(id)}`},"outputs":[${outputs.join()}]}`;
+}

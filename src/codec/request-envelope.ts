@@ -1,0 +1,107 @@
+// The JSON part of a request, common to both codecs: parsed, checked against the schema, turned into tensors.
+
+import { isUtf8 } from 'node:buffer';
+import type { z } from 'zod';
+import { ServingError } from '../errors.ts';
+import { elementCount, type Tensor, type TensorData } from '../tensor/tensor.ts';
+import type { DecodedRequest, RequestedOutput } from './codec.ts';
+import { parseExactJson } from './exact-json.ts';
+import { readElements } from './json-elements.ts';
+import { inferRequest } from './schema.ts';
+
+export type RequestInput = z.output<typeof inferRequest>['inputs'][number];
+
+/** Gives the elements of an input that carries `binary_data_size`. */
+export type BlobReader = (input: RequestInput, byteSize: number, length: number) => TensorData;
+
+const MOST_PARAMETERS = 100;
+/** Bytes that one tensor may take once it is expanded from JSON; a request's own size bounds binary ones. */
+const MOST_ELEMENTS = 2 ** 28;
+
+/** @throws ServingError INVALID_REQUEST or INVALID_INPUT */
+export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedRequest {
+  const request = parseEnvelope(json);
+  checkParameters(request.parameters);
+  const inputs = new Map<string, Tensor>();
+  for (const input of request.inputs) {
+    if (inputs.has(input.name)) throw invalid(`input '${input.name}' already exists in request`);
+    inputs.set(input.name, readTensor(input, readBlob));
+  }
+  const timeout = request.parameters?.timeout;
+  if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0))) {
+    throw invalid(`parameter 'timeout' must be a number of microseconds, got ${JSON.stringify(timeout)}`);
+  }
+  return {
+    id: request.id || undefined,
+    inputs,
+    outputs: request.outputs?.length ? readOutputs(request.outputs) : undefined,
+    binaryOutput: request.parameters?.binary_data_output === true,
+    // As in Triton, 0 stands for "no timeout of its own".
+    timeoutUs: timeout || undefined,
+  };
+}
+
+function parseEnvelope(json: Uint8Array): z.output<typeof inferRequest> {
+  if (!isUtf8(json)) throw invalid('the JSON is not valid UTF-8');
+  const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8');
+  const result = inferRequest.safeParse(parseExactJson(text));
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw invalid(`Unable to parse '${printPath(issue?.path ?? [])}': ${issue?.message}`);
+}
+
+function printPath(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return 'request';
+  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i ? '.' : ''}${String(step)}`)).join('');
+}
+
+function checkParameters(parameters: Record<string, unknown> | undefined): void {
+  if (!parameters) return;
+  const keys = Object.keys(parameters);
+  if (keys.length > MOST_PARAMETERS)
+    throw invalid(`at most ${MOST_PARAMETERS} parameters are allowed, got ${keys.length}`);
+  const reserved = keys.find((key) => key.startsWith('triton_'));
+  if (reserved) throw invalid(`parameter keys starting with 'triton_' are reserved for internal usage: '${reserved}'`);
+}
+
+function readTensor(input: RequestInput, readBlob: BlobReader): Tensor {
+  const { name, datatype, shape, data, parameters } = input;
+  const length = elementCount(shape);
+  if (length > MOST_ELEMENTS) {
+    throw new ServingError(
+      'INVALID_INPUT',
+      `shape [${shape}] of input '${name}' causes total element count to exceed maximum size of ${MOST_ELEMENTS}`,
+    );
+  }
+  const byteSize = parameters?.binary_data_size;
+  if (parameters && 'shared_memory_region' in parameters) {
+    throw invalid(
+      `input '${name}' asks for shared memory, which this server does not offer. Send 'data' or binary data.`,
+    );
+  }
+  if (byteSize !== undefined) {
+    if (data !== undefined) throw invalid(`input '${name}' has both 'data' and 'binary_data_size'. Send one of them.`);
+    if (!Number.isSafeInteger(byteSize) || (byteSize as number) < 0) {
+      throw invalid(`'binary_data_size' of input '${name}' must be a number of bytes, got ${JSON.stringify(byteSize)}`);
+    }
+    return { datatype, shape, data: readBlob(input, byteSize as number, length) };
+  }
+  if (data === undefined && length > 0) throw invalid(`input '${name}' has neither 'data' nor 'binary_data_size'`);
+  return { datatype, shape, data: readElements(name, datatype, length === 0 ? [] : data, length) };
+}
+
+function readOutputs(outputs: NonNullable<z.output<typeof inferRequest>['outputs']>): RequestedOutput[] {
+  const seen = new Set<string>();
+  return outputs.map(({ name, parameters }) => {
+    if (seen.has(name)) throw invalid(`output '${name}' already exists in request`);
+    seen.add(name);
+    if (parameters && 'classification' in parameters) {
+      throw invalid(`output '${name}' asks for 'classification', which this server does not offer yet`);
+    }
+    return { name, binary: parameters?.binary_data === true };
+  });
+}
+
+function invalid(message: string): ServingError {
+  return new ServingError('INVALID_REQUEST', message);
+}

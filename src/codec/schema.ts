@@ -1,0 +1,100 @@
+// The JSON objects of the Open Inference Protocol v2, as zod schemas: they check requests and make the API document.
+
+import { z } from 'zod';
+import { DATATYPE_NAMES, type Datatype } from '../tensor/datatype.ts';
+
+/** Bounds on counts, so that a small body cannot ask for much: tensors of a request, dimensions of a shape. */
+const MOST_TENSORS = 1024;
+const MOST_DIMENSIONS = 32;
+
+const datatype = z.enum(DATATYPE_NAMES as [Datatype, ...Datatype[]]).describe('Type of the elements');
+const parameters = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+  .describe('Values are strings, numbers or booleans');
+const shape = z.array(z.int().min(0)).max(MOST_DIMENSIONS).describe('Size of each dimension');
+const data = z.unknown().describe('Elements in row-major order, flat or nested');
+
+const requestInput = z
+  .object({ name: z.string(), shape, datatype, parameters: parameters.optional(), data: data.optional() })
+  .meta({ id: 'InferInput' });
+
+const requestOutput = z
+  .object({ name: z.string(), parameters: parameters.optional() })
+  .meta({ id: 'InferRequestedOutput' });
+
+export const inferRequest = z
+  .object({
+    id: z.string().max(1024).optional().describe('Given back in the answer'),
+    parameters: parameters.optional(),
+    inputs: z.array(requestInput).max(MOST_TENSORS),
+    outputs: z.array(requestOutput).max(MOST_TENSORS).optional().describe('Outputs wanted; all when left out'),
+  })
+  .meta({ id: 'InferRequest' });
+
+const inferResponse = z
+  .object({
+    model_name: z.string(),
+    model_version: z.string(),
+    id: z.string().optional(),
+    outputs: z.array(
+      z.object({
+        name: z.string(),
+        datatype,
+        shape,
+        parameters: parameters.optional(),
+        data: z.array(z.unknown()).optional(),
+      }),
+    ),
+  })
+  .meta({ id: 'InferResponse' });
+
+const tensorMetadata = z
+  .object({ name: z.string(), datatype, shape: z.array(z.int()).describe('-1 is a dimension of any size') })
+  .meta({ id: 'TensorMetadata' });
+
+const modelMetadata = z
+  .object({
+    name: z.string(),
+    versions: z.array(z.string()),
+    platform: z.string(),
+    inputs: z.array(tensorMetadata),
+    outputs: z.array(tensorMetadata),
+    parameters: parameters.describe('What was decided at load: batching, threads, execution provider, and why'),
+  })
+  .meta({ id: 'ModelMetadata' });
+
+const serverMetadata = z
+  .object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) })
+  .meta({ id: 'ServerMetadata' });
+
+const serverLive = z.object({ live: z.boolean() }).meta({ id: 'ServerLive' });
+const serverReady = z.object({ ready: z.boolean() }).meta({ id: 'ServerReady' });
+const modelReady = z.object({ name: z.string(), ready: z.boolean() }).meta({ id: 'ModelReady' });
+const modelList = z.object({ models: z.array(z.string()) }).meta({ id: 'ModelList' });
+
+export const repositoryIndexRequest = z
+  .object({ ready: z.boolean().optional().describe('true: only versions that are ready') })
+  .meta({ id: 'RepositoryIndexRequest' });
+
+const repositoryIndex = z
+  .array(z.object({ name: z.string(), version: z.string(), state: z.string(), reason: z.string() }))
+  .meta({ id: 'RepositoryIndex' });
+
+const errorResponse = z
+  .object({ error: z.string().describe('What was expected, what came, where, and what to do') })
+  .meta({ id: 'ErrorResponse' });
+
+/** Every object of the protocol, for the API document. */
+export const PROTOCOL_SCHEMAS = {
+  inferRequest,
+  inferResponse,
+  modelMetadata,
+  serverMetadata,
+  serverLive,
+  serverReady,
+  modelReady,
+  modelList,
+  repositoryIndexRequest,
+  repositoryIndex,
+  errorResponse,
+};

@@ -1,0 +1,70 @@
+// Every setting of the server, declared once: types, --help, environment names and the README's tables come from here.
+
+import { z } from 'zod';
+
+const bytes = (defaultValue: number) => z.coerce.number().int().min(1024).default(defaultValue);
+const milliseconds = (defaultValue: number) => z.coerce.number().int().min(1).max(86_400_000).default(defaultValue);
+
+const provider = z.union([
+  z.string().transform((name) => ({ name: name.trim(), required: false })),
+  z.strictObject({ name: z.string(), required: z.boolean().default(false) }),
+]);
+
+/** `cuda,cpu`, or in a file a list whose items are names or `{name, required}`. */
+const executionProviders = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',') : value),
+  z.array(provider).min(1),
+);
+
+/** Settings that a model's own config.yaml may override. */
+export const MODEL_SETTINGS = {
+  batching: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe('`auto` batches a model whose rows are proven independent'),
+  maxBatchSize: z.coerce.number().int().min(1).max(65_536).default(32).describe('Rows of one run at most'),
+  instances: z.coerce.number().int().min(1).max(256).default(1).describe('Engine processes a model version gets'),
+  threads: z
+    .union([z.literal('auto'), z.coerce.number().int().min(1).max(1024)])
+    .default('auto')
+    .describe('Threads of one run; `auto` shares what the container may use between the instances'),
+  executionProviders: executionProviders
+    .default([{ name: 'cpu', required: false }])
+    .describe('onnxruntime execution providers in order of preference, `cuda,cpu` for example'),
+  requestTimeoutMs: milliseconds(30_000).describe('Longest time a request may take; a client can ask for less'),
+  runLimitMs: milliseconds(60_000).describe('Longest time one run may take before its engine is killed'),
+  loadLimitMs: milliseconds(60_000).describe('Longest time loading a model may take'),
+  maxQueueRequests: z.coerce.number().int().min(1).default(1000).describe('Requests that may wait for one model'),
+  maxQueueBytes: bytes(256 * 1024 ** 2).describe('Bytes of tensors that may wait for one model'),
+};
+
+export const settingsSchema = z.strictObject({
+  models: z.string().min(1).default('./models').describe('Folder of models, or one `.onnx` file'),
+  host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
+  port: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port to listen on; 0 takes a free one'),
+  serverName: z
+    .string()
+    .min(1)
+    .default('ortlet')
+    .describe('Name in the server metadata; some clients insist on `triton`'),
+  modelControl: z
+    .enum(['none', 'explicit'])
+    .default('none')
+    .describe('`explicit` lets clients load and unload models over HTTP'),
+  maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
+  maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
+  drainTimeoutMs: milliseconds(20_000).describe('Longest time to finish running requests after SIGTERM'),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Least severe log level; `debug` adds a line for each successful request'),
+  ...MODEL_SETTINGS,
+});
+
+export type Settings = z.output<typeof settingsSchema>;
+export type SettingName = keyof Settings;
+
+const modelSettingsSchema = z.object(MODEL_SETTINGS);
+export type ModelSettings = z.output<typeof modelSettingsSchema>;
+
+export const SETTING_NAMES = Object.keys(settingsSchema.shape) as SettingName[];

@@ -1,0 +1,204 @@
+// The engines of one model version: so many children, each with the model loaded, replaced when they die.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { ServingError } from '../errors.ts';
+import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
+import { EngineProcess } from './engine-process.ts';
+import type { ExecutionResult, Executor } from './executor.ts';
+import type { Frame } from './frames.ts';
+import type { SessionDescription, SessionOptions } from './onnx-session.ts';
+import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
+
+export interface EnginePoolOptions {
+  readonly session: SessionOptions;
+  readonly instances: number;
+  /** A load that takes longer is killed. */
+  readonly loadLimitMs: number;
+  /** A run that takes longer gets its engine killed: there is no other way to stop one. */
+  readonly runLimitMs: number;
+}
+
+/** Hears what happens to the engines; for the log and the metrics. */
+export interface EngineObserver {
+  engineStarted(pid: number | undefined): void;
+  engineExited(pid: number | undefined, how: string): void;
+  engineLog(line: string): void;
+  enginesChanged(ready: number, starting: number): void;
+}
+
+const SESSION = 1;
+
+export class EnginePool implements Executor {
+  readonly description: SessionDescription;
+  failure: string | undefined;
+  #options: EnginePoolOptions;
+  #observer: EngineObserver;
+  #idle: EngineProcess[] = [];
+  #ready = new Set<EngineProcess>();
+  #starting = new Set<EngineProcess>();
+  #deaths = 0;
+  #closing = new AbortController();
+  #listener: () => void = () => {};
+  #inputIndex: ReadonlyMap<string, number>;
+  #outputIndex: ReadonlyMap<string, number>;
+
+  private constructor(options: EnginePoolOptions, observer: EngineObserver, description: SessionDescription) {
+    this.#options = options;
+    this.#observer = observer;
+    this.description = description;
+    this.#inputIndex = new Map(description.signature.inputs.map(({ name }, i) => [name, i]));
+    this.#outputIndex = new Map(description.signature.outputs.map(({ name }, i) => [name, i]));
+  }
+
+  /**
+   * Loads the model into a first engine; the others follow while that one serves already.
+   * @throws ServingError MODEL_LOAD_FAILED when the model cannot be loaded, its load takes too long or kills the engine
+   */
+  static async start(options: EnginePoolOptions, observer: EngineObserver): Promise<EnginePool> {
+    const engine = new EngineProcess((line) => observer.engineLog(line));
+    const description = await loadModel(engine, options).catch((error: unknown) => {
+      engine.kill();
+      throw loadFailure(error);
+    });
+    const pool = new EnginePool(options, observer, description);
+    pool.#admit(engine);
+    for (let i = 1; i < options.instances; i++) void pool.#startAnother();
+    return pool;
+  }
+
+  get signature() {
+    return this.description.signature;
+  }
+
+  get slots(): number {
+    return this.#ready.size;
+  }
+
+  /** Process ids of the engines that serve. */
+  get pids(): number[] {
+    return [...this.#ready].flatMap(({ pid }) => pid ?? []);
+  }
+
+  onChange(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  async execute(inputs: NamedTensors, outputs?: readonly string[]): Promise<ExecutionResult> {
+    const engine = this.#idle.pop();
+    if (!engine) throw new ServingError('ENGINE_FAILED', 'No engine is free.');
+    let overdue = false;
+    const limit = setTimeout(() => {
+      overdue = true;
+      engine.kill();
+    }, this.#options.runLimitMs);
+    try {
+      const frame = await engine.ask({
+        kind: 'run',
+        session: SESSION,
+        text: this.#wanted(outputs).join(','),
+        tensors: Array.from(inputs, ([name, tensor]) => [this.#inputIndex.get(name)!, tensor] as const),
+      });
+      this.#deaths = 0;
+      return { outputs: this.#named(frame), computeMs: frame.elapsedMs };
+    } catch (error) {
+      if (!overdue) throw error;
+      const seconds = this.#options.runLimitMs / 1000;
+      throw new ServingError(
+        'DEADLINE_EXCEEDED',
+        `The run took longer than its limit of ${seconds} s and was stopped.`,
+      );
+    } finally {
+      clearTimeout(limit);
+      if (this.#ready.has(engine)) this.#idle.push(engine);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const engines = [...this.#ready, ...this.#starting];
+    for (const engine of engines) engine.kill();
+    await Promise.all(engines.map((engine) => engine.exited));
+  }
+
+  #wanted(outputs: readonly string[] | undefined): number[] {
+    if (!outputs) return [...this.#outputIndex.values()];
+    return outputs.map((name) => this.#outputIndex.get(name)!);
+  }
+
+  #named(frame: Frame): NamedTensors {
+    const outputs = new Map<string, Tensor>();
+    for (const [index, tensor] of frame.tensors) outputs.set(this.signature.outputs[index]!.name, tensor);
+    return outputs;
+  }
+
+  #admit(engine: EngineProcess): void {
+    this.#ready.add(engine);
+    this.#idle.push(engine);
+    this.failure = undefined;
+    this.#observer.engineStarted(engine.pid);
+    void engine.exited.then((how) => this.#lost(engine, how));
+    this.#changed();
+  }
+
+  #lost(engine: EngineProcess, how: string): void {
+    this.#ready.delete(engine);
+    this.#idle = this.#idle.filter((other) => other !== engine);
+    if (this.#closing.signal.aborted) return;
+    this.#observer.engineExited(engine.pid, how);
+    this.#mourn(how);
+  }
+
+  #mourn(how: string): void {
+    this.#deaths++;
+    if (this.#deaths >= CRASH_LOOP_AFTER && this.#ready.size === 0) {
+      this.failure = `its engines died ${this.#deaths} times in a row (last one ${how}); the next try follows by itself`;
+    }
+    this.#changed();
+    void this.#startAnother();
+  }
+
+  async #startAnother(): Promise<void> {
+    const { signal } = this.#closing;
+    await delay(restartDelayMs(this.#deaths), undefined, { signal, ref: false }).catch(() => {});
+    if (signal.aborted) return;
+    const engine = new EngineProcess((line) => this.#observer.engineLog(line));
+    this.#starting.add(engine);
+    this.#changed();
+    try {
+      await loadModel(engine, this.#options);
+      this.#starting.delete(engine);
+      if (!signal.aborted) this.#admit(engine);
+    } catch (error) {
+      this.#starting.delete(engine);
+      engine.kill();
+      const how = loadFailure(error).message;
+      if (signal.aborted) return;
+      this.#observer.engineExited(engine.pid, how);
+      this.#mourn(how);
+    }
+  }
+
+  #changed(): void {
+    this.#observer.enginesChanged(this.#ready.size, this.#starting.size);
+    this.#listener();
+  }
+}
+
+async function loadModel(
+  engine: EngineProcess,
+  { session, loadLimitMs }: EnginePoolOptions,
+): Promise<SessionDescription> {
+  const limit = setTimeout(() => engine.kill(), loadLimitMs);
+  try {
+    const frame = await engine.ask({ kind: 'load', session: SESSION, text: JSON.stringify(session), tensors: [] });
+    return JSON.parse(frame.text) as SessionDescription;
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+function loadFailure(error: unknown): ServingError {
+  const { cause } = error as Error;
+  const reason = cause instanceof Error ? cause.message : (error as Error).message;
+  return new ServingError('MODEL_LOAD_FAILED', reason, { cause: error });
+}

@@ -1,0 +1,93 @@
+// One engine child seen from the server: spawned, asked, watched, killed.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { ServingError } from '../errors.ts';
+import { encodeFrame, type Frame, FrameReader } from './frames.ts';
+
+interface Waiting {
+  resolve(frame: Frame): void;
+  reject(error: Error): void;
+}
+
+// In development the child runs the same .ts file by type stripping, in dist the compiled .js.
+const ENTRY = fileURLToPath(new URL(`./engine${extname(import.meta.url)}`, import.meta.url));
+
+export class EngineProcess {
+  /** Settles when the child has gone, with a sentence that says how. */
+  readonly exited: Promise<string>;
+  #child: ChildProcess;
+  #socket: Duplex;
+  #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+
+  /** @param onLog receives each line that the native library prints */
+  constructor(onLog: (line: string) => void) {
+    this.#child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ENTRY], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      env: engineEnvironment(process.env),
+    });
+    this.#socket = this.#child.stdio[3] as Duplex;
+    const reader = new FrameReader((frame) => this.#settle(frame));
+    this.#socket.on('data', (chunk: Buffer) => reader.push(chunk));
+    this.#socket.on('error', () => {}); // The child's exit tells the same, with its reason.
+    createInterface({ input: this.#child.stderr! }).on('line', onLog);
+    this.exited = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      this.#child.once('exit', (code, signal) =>
+        resolve(signal ? `was killed by ${signal}` : `exited with code ${code}`),
+      );
+    });
+    this.exited.then((how) => this.#abandon(how));
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /**
+   * Sends a frame and waits for its answer.
+   * @throws ServingError INFERENCE_FAILED with the runtime's own words as `cause`, ENGINE_FAILED when the child dies first
+   */
+  ask(request: Pick<Frame, 'kind' | 'session' | 'text' | 'tensors'>): Promise<Frame> {
+    const id = this.#nextId++ & 0xffffffff;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#socket.cork();
+      for (const chunk of encodeFrame({ ...request, id, elapsedMs: 0 })) this.#socket.write(chunk);
+      this.#socket.uncork();
+    });
+  }
+
+  /** Ends the child at once, whatever it is doing. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #settle(frame: Frame): void {
+    const waiting = this.#waiting.get(frame.id);
+    if (!waiting) return;
+    this.#waiting.delete(frame.id);
+    if (frame.kind === 'failed') {
+      const cause = new Error(frame.text);
+      waiting.reject(new ServingError('INFERENCE_FAILED', 'The model could not run these inputs.', { cause }));
+    } else waiting.resolve(frame);
+  }
+
+  #abandon(how: string): void {
+    for (const { reject } of this.#waiting.values()) {
+      reject(new ServingError('ENGINE_FAILED', `The engine ${how}.`));
+    }
+    this.#waiting.clear();
+    this.#socket.destroy();
+  }
+}
+
+function engineEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const own = Object.entries(environment).filter(([name]) => !name.startsWith('ORTLET_'));
+  // Two malloc arenas: engines have few threads, and unused arenas only hold memory. Node's flags are not meant for them.
+  return { ...Object.fromEntries(own), ORT_DISABLE_TELEMETRY: '1', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '' };
+}

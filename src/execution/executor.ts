@@ -1,0 +1,29 @@
+// What runs a batch: the seam between the scheduler and the engines.
+
+import type { TensorSignature } from '../tensor/signature.ts';
+import type { NamedTensors } from '../tensor/tensor.ts';
+
+export interface ExecutionResult {
+  readonly outputs: NamedTensors;
+  /** Time inside the runtime, in milliseconds. */
+  readonly computeMs: number;
+}
+
+export interface Executor {
+  readonly signature: TensorSignature;
+  /** How many batches can run side by side now; 0 while every engine is being replaced. */
+  readonly slots: number;
+  /** Why no engine can be had for now (a crash loop), or undefined. */
+  readonly failure: string | undefined;
+  /**
+   * Runs one batch; call it only while fewer than `slots` are running.
+   * @param outputs names of the outputs wanted; undefined: all
+   * @throws ServingError INFERENCE_FAILED (the runtime refused the values), ENGINE_FAILED (the engine died during the run),
+   *   DEADLINE_EXCEEDED (the run limit was reached and the engine was killed)
+   */
+  execute(inputs: NamedTensors, outputs?: readonly string[]): Promise<ExecutionResult>;
+  /** Called whenever `slots` or `failure` has changed. */
+  onChange(listener: () => void): void;
+  /** Releases the engines now. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,157 @@
+// The wire between the server and its engines: length-prefixed little-endian frames, tensors as raw bytes.
+//
+//   0        4     5 6         8         12    16          24           28          32
+//   ┌────────┬─────┬─┬─────────┬─────────┬─────┬───────────┬────────────┬───────────┬───────┬──────┬─────┬──────┐
+//   │ length │kind │0│ tensors │ session │ id  │ elapsedMs │ tableBytes │ textBytes │ table │ text │ pad │ data │
+//   │ u32    │ u8  │ │ u16     │ u32     │ u32 │ f64       │ u32        │ u32       │       │      │ →8  │      │
+//   └────────┴─────┴─┴─────────┴─────────┴─────┴───────────┴────────────┴───────────┴───────┴──────┴─────┴──────┘
+//
+// A table entry is index u16, datatype u8, rank u8, byteLength u32, then one u32 a dimension. Each tensor's data starts
+// on a multiple of 8, so that the receiver's typed arrays are views on the frame.
+
+import { invariant } from '../errors.ts';
+import { decodeStrings, encodeStrings } from '../tensor/bytes.ts';
+import { DATATYPE_NAMES, type Datatype, type NumericArray, traitsOf } from '../tensor/datatype.ts';
+import { rawBytes, type Tensor, viewBytes } from '../tensor/tensor.ts';
+
+export const FRAME_KINDS = { load: 1, loaded: 2, run: 3, result: 4, failed: 5 } as const;
+export type FrameKind = keyof typeof FRAME_KINDS;
+
+export interface Frame {
+  readonly kind: FrameKind;
+  /** Which of the child's sessions is meant. */
+  readonly session: number;
+  /** Pairs an answer with its request. */
+  readonly id: number;
+  readonly elapsedMs: number;
+  /** JSON for control frames, wanted outputs for `run`, the message for `failed`. */
+  readonly text: string;
+  /** By position in the signature. */
+  readonly tensors: readonly (readonly [index: number, tensor: Tensor])[];
+}
+
+const HEADER_BYTES = 32;
+const COPY_BELOW_BYTES = 64 * 1024;
+const KIND_NAMES = Object.fromEntries(Object.entries(FRAME_KINDS).map(([name, code]) => [code, name as FrameKind]));
+const padded = (length: number) => (length + 7) & ~7;
+
+/** A frame as chunks for one vectored write; small frames are copied into a single chunk. */
+export function encodeFrame(frame: Frame): Uint8Array[] {
+  const blocks = frame.tensors.map(([, { data }]) =>
+    Array.isArray(data) ? encodeStrings(data as readonly string[]) : rawBytes(data as NumericArray),
+  );
+  let tableBytes = 0;
+  for (const [, tensor] of frame.tensors) tableBytes += 8 + 4 * tensor.shape.length;
+  const textBytes = frame.text === '' ? 0 : Buffer.byteLength(frame.text);
+  const headBytes = padded(HEADER_BYTES + tableBytes + textBytes);
+  let length = headBytes;
+  for (const block of blocks) length += padded(block.byteLength);
+  invariant(length < 2 ** 32, 'a batch of over 4 GiB');
+
+  const copied = length <= COPY_BELOW_BYTES;
+  const head = Buffer.allocUnsafe(copied ? length : headBytes);
+  head.writeUInt32LE(length, 0);
+  head.writeUInt16LE(FRAME_KINDS[frame.kind], 4);
+  head.writeUInt16LE(frame.tensors.length, 6);
+  head.writeUInt32LE(frame.session, 8);
+  head.writeUInt32LE(frame.id, 12);
+  head.writeDoubleLE(frame.elapsedMs, 16);
+  head.writeUInt32LE(tableBytes, 24);
+  head.writeUInt32LE(textBytes, 28);
+  let offset = HEADER_BYTES;
+  frame.tensors.forEach(([index, { datatype, shape }], i) => {
+    head.writeUInt16LE(index, offset);
+    head[offset + 2] = DATATYPE_NAMES.indexOf(datatype);
+    head[offset + 3] = shape.length;
+    offset = head.writeUInt32LE(blocks[i]!.byteLength, offset + 4);
+    for (const dimension of shape) offset = head.writeUInt32LE(dimension, offset);
+  });
+  if (textBytes > 0) head.write(frame.text, offset);
+  if (!copied) return [head, ...blocks.flatMap(withPadding)];
+  offset = headBytes;
+  for (const block of blocks) {
+    head.set(block, offset);
+    offset += padded(block.byteLength);
+  }
+  return [head];
+}
+
+function withPadding(block: Uint8Array): Uint8Array[] {
+  const gap = padded(block.byteLength) - block.byteLength;
+  return gap === 0 ? [block] : [block, new Uint8Array(gap)];
+}
+
+/** Cuts a byte stream into frames; each frame gets a buffer of its own, which its tensors are views on. */
+export class FrameReader {
+  #onFrame: (frame: Frame) => void;
+  #prefix = Buffer.alloc(4);
+  #prefixFilled = 0;
+  #body: Uint8Array<ArrayBuffer> | undefined;
+  #filled = 0;
+
+  constructor(onFrame: (frame: Frame) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  push(chunk: Uint8Array): void {
+    let offset = 0;
+    while (offset < chunk.length) {
+      if (!this.#body) {
+        this.#prefix[this.#prefixFilled++] = chunk[offset++]!;
+        if (this.#prefixFilled < 4) continue;
+        const length = this.#prefix.readUInt32LE(0);
+        invariant(length >= HEADER_BYTES, 'a frame shorter than its header');
+        // Not from the pool: the frame's tensors live on in this buffer.
+        this.#body = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+        this.#body.set(this.#prefix);
+        this.#filled = 4;
+      }
+      const piece = chunk.subarray(offset, offset + this.#body.length - this.#filled);
+      this.#body.set(piece, this.#filled);
+      this.#filled += piece.length;
+      offset += piece.length;
+      if (this.#filled < this.#body.length) return;
+      const body = this.#body;
+      this.#body = undefined;
+      this.#prefixFilled = 0;
+      this.#onFrame(decodeFrame(body));
+    }
+  }
+}
+
+function decodeFrame(body: Uint8Array<ArrayBuffer>): Frame {
+  const view = new DataView(body.buffer);
+  const tableBytes = view.getUint32(24, true);
+  const textBytes = view.getUint32(28, true);
+  const textStart = HEADER_BYTES + tableBytes;
+  const tensors: [number, Tensor][] = [];
+  let entry = HEADER_BYTES;
+  let data = padded(textStart + textBytes);
+  for (let i = view.getUint16(6, true); i > 0; i--) {
+    const datatype = DATATYPE_NAMES[view.getUint8(entry + 2)] as Datatype;
+    const rank = view.getUint8(entry + 3);
+    const byteLength = view.getUint32(entry + 4, true);
+    const shape = new Array<number>(rank);
+    for (let axis = 0; axis < rank; axis++) shape[axis] = view.getUint32(entry + 8 + 4 * axis, true);
+    invariant(data + byteLength <= body.length, 'a frame whose tensors pass its end');
+    const bytes = body.subarray(data, data + byteLength);
+    tensors.push([view.getUint16(entry, true), { datatype, shape, data: elements(datatype, bytes) }]);
+    entry += 8 + 4 * rank;
+    data += padded(byteLength);
+  }
+  return {
+    kind: KIND_NAMES[view.getUint8(4)] as FrameKind,
+    session: view.getUint32(8, true),
+    id: view.getUint32(12, true),
+    elapsedMs: view.getFloat64(16, true),
+    text: textBytes === 0 ? '' : Buffer.from(body.buffer, textStart, textBytes).toString('utf8'),
+    tensors,
+  };
+}
+
+function elements(datatype: Datatype, bytes: Uint8Array): Tensor['data'] {
+  if (datatype !== 'BYTES') return viewBytes(datatype, bytes, bytes.byteLength / traitsOf(datatype).bytes);
+  const strings = decodeStrings(bytes);
+  invariant(Array.isArray(strings), 'a frame with a broken string');
+  return strings;
+}

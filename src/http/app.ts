@@ -1,0 +1,114 @@
+// The HTTP edge: limits, bodies as bytes, request ids, errors, documents; routes are registered from routes/.
+
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { ServingError } from '../errors.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Registry } from '../repository/registry.ts';
+import type { DataPlane } from '../serving/data-plane.ts';
+import { createErrorHandler } from './error-handler.ts';
+import { API_INFO, API_TAGS, componentSchemas, describeRoute, withModels } from './openapi.ts';
+import { healthRoutes } from './routes/health.ts';
+import { inferRoutes } from './routes/infer.ts';
+import { metadataRoutes } from './routes/metadata.ts';
+import { repositoryRoutes } from './routes/repository.ts';
+
+export interface AppOptions {
+  readonly serverName: string;
+  readonly maxBodyBytes: number;
+  readonly modelControl: 'none' | 'explicit';
+}
+
+export interface AppParts {
+  readonly dataPlane: DataPlane;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly logger: FastifyBaseLogger;
+}
+
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+const LONGEST_NAME = 512;
+const SLOWEST_REQUEST_MS = 120_000;
+
+export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
+  const { dataPlane, registry, metrics, logger } = parts;
+  const app = fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: options.maxBodyBytes,
+    requestTimeout: SLOWEST_REQUEST_MS,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    genReqId: requestIds(),
+    routerOptions: { maxParamLength: LONGEST_NAME, ignoreTrailingSlash: true },
+  });
+  // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.setErrorHandler(createErrorHandler(metrics, options.maxBodyBytes));
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  app.setNotFoundHandler(notFound(app));
+
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: API_INFO, tags: API_TAGS, components: { schemas: componentSchemas() as never } },
+  });
+  const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
+  await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });
+
+  inferRoutes(app, dataPlane);
+  healthRoutes(app, dataPlane);
+  metadataRoutes(app, dataPlane, options.serverName, ['binary_tensor_data', 'model_repository']);
+  repositoryRoutes(app, registry, options.modelControl === 'explicit');
+  app.get(
+    '/metrics',
+    {
+      schema: describeRoute({
+        operationId: 'metrics',
+        summary: 'Metrics in the Prometheus text format',
+        tag: 'observability',
+        responseType: 'text/plain',
+      }),
+    },
+    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()),
+  );
+  app.get('/openapi.json', { schema: { hide: true } }, () => withLoadedModels(app.swagger()));
+  return app;
+}
+
+/** The client's x-request-id where it is short and printable, else one of our own. */
+function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
+  const prefix = randomBytes(6).toString('base64url');
+  let count = 0;
+  return ({ headers }) => {
+    const given = headers['x-request-id'];
+    return typeof given === 'string' && REQUEST_ID.test(given) ? given : `${prefix}-${(++count).toString(36)}`;
+  };
+}
+
+/** 405 with `Allow` where the path exists with another method, else 404. */
+function notFound(app: FastifyInstance) {
+  const routes: { path: RegExp; method: string }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    const path = new RegExp(`^${url.replaceAll(/[.*+?^$()[\]\\]/g, '\\$&').replaceAll(/:\w+/g, '[^/]+')}/?$`);
+    for (const one of [method].flat()) routes.push({ path, method: one });
+  });
+  return (request: FastifyRequest, reply: FastifyReply) => {
+    const [path = ''] = request.url.split('?');
+    const allowed = routes.filter((route) => route.path.test(path)).map(({ method }) => method);
+    if (allowed.length === 0) {
+      throw new ServingError('NOT_FOUND', 'Not Found: there is no such route. See /docs for the routes there are.');
+    }
+    reply.header('allow', allowed.join(', '));
+    throw new ServingError('METHOD_NOT_ALLOWED', `Method Not Allowed: use ${allowed.join(' or ')} here.`);
+  };
+}

@@ -1,0 +1,69 @@
+// Errors on their way out: the only table from codes to HTTP status, and the only place that writes an error body.
+
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { type ErrorCode, ServingError } from '../errors.ts';
+import type { Metrics } from '../observability/metrics.ts';
+
+export const STATUS_OF: Record<ErrorCode, number> = {
+  INVALID_REQUEST: 400,
+  INVALID_INPUT: 400,
+  BODY_TOO_LARGE: 413,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  MODEL_NOT_FOUND: 404,
+  MODEL_NOT_READY: 503,
+  MODEL_CONTROL_DISABLED: 403,
+  MODEL_LOAD_FAILED: 422,
+  QUEUE_FULL: 503,
+  QUEUE_TIMEOUT: 503,
+  DEADLINE_EXCEEDED: 504,
+  CANCELLED: 499,
+  INFERENCE_FAILED: 422,
+  ENGINE_FAILED: 500,
+  SERVER_STOPPING: 503,
+  INTERNAL: 500,
+};
+
+/** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
+export function createErrorHandler(metrics: Metrics, maxBodyBytes: number) {
+  return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
+    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, maxBodyBytes);
+    const { code, message, retryAfterMs } = serving;
+    metrics.errorAnswered(code);
+    const status = STATUS_OF[code];
+    if (status === 500) request.log.error({ err: error, code }, message);
+    else
+      request.log.info(
+        { code, status, method: request.method, route: request.routeOptions.url, cause: causeOf(serving) },
+        message,
+      );
+    if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs));
+    reply
+      .code(status)
+      .type('application/json')
+      .send(JSON.stringify({ error: message }));
+  };
+}
+
+/** Whole seconds, at least 1, with up to a quarter more or less so that refused clients do not come back at once. */
+function retryAfterSeconds(ms: number): number {
+  return Math.max(1, Math.round((ms / 1000) * (0.75 + Math.random() / 2)));
+}
+
+function causeOf({ cause }: ServingError): string | undefined {
+  return cause instanceof Error ? cause.message : undefined;
+}
+
+function fromFramework(error: FastifyError, maxBodyBytes: number): ServingError {
+  if (error.statusCode === 413) {
+    return new ServingError(
+      'BODY_TOO_LARGE',
+      `The body exceeds the maximum allowed size of ${maxBodyBytes} bytes (maxBodyBytes).`,
+    );
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return new ServingError('INVALID_REQUEST', error.message);
+  return new ServingError('INTERNAL', 'Internal error. The log has the details under the request id.', {
+    cause: error,
+  });
+}

@@ -1,0 +1,110 @@
+// What the server and its models are.
+
+import type { FastifyInstance } from 'fastify';
+import type { Model } from '../../model/model.ts';
+import type { DataPlane } from '../../serving/data-plane.ts';
+import type { TensorMetadata } from '../../tensor/signature.ts';
+import { API_INFO, describeRoute } from '../openapi.ts';
+
+interface ModelPath {
+  Params: { model: string; version?: string };
+}
+
+export function metadataRoutes(
+  app: FastifyInstance,
+  dataPlane: DataPlane,
+  serverName: string,
+  extensions: readonly string[],
+): void {
+  const server = { name: serverName, version: API_INFO.version, extensions };
+  app.get(
+    '/v2',
+    {
+      schema: describeRoute({
+        operationId: 'serverMetadata',
+        summary: 'Name, version and extensions',
+        tag: 'metadata',
+        response: 'serverMetadata',
+      }),
+    },
+    () => server,
+  );
+  app.get(
+    '/v2/models',
+    {
+      schema: describeRoute({
+        operationId: 'listModels',
+        summary: 'Names of all models',
+        tag: 'metadata',
+        response: 'modelList',
+      }),
+    },
+    () => ({ models: dataPlane.models() }),
+  );
+  for (const [path, suffix, of] of [
+    ['/v2/models/:model', '', 'a model'],
+    ['/v2/models/:model/versions/:version', 'Version', 'a version of a model'],
+  ] as const) {
+    app.get<ModelPath>(
+      path,
+      {
+        schema: describeRoute({
+          operationId: `modelMetadata${suffix}`,
+          summary: `Inputs and outputs of ${of}`,
+          tag: 'metadata',
+          response: 'modelMetadata',
+          errors: [404, 503],
+        }),
+      },
+      ({ params }) => {
+        const model = dataPlane.model(params.model, params.version);
+        return describeModel(model, params.version ? [model.version] : dataPlane.readyVersions(model.name));
+      },
+    );
+    app.get<ModelPath>(
+      `${path}/ready`,
+      {
+        schema: describeRoute({
+          operationId: `modelReady${suffix}`,
+          summary: `Whether ${of} is ready`,
+          tag: 'health',
+          response: 'modelReady',
+          errors: [404, 503],
+        }),
+      },
+      ({ params }) => ({ name: dataPlane.model(params.model, params.version).name, ready: true }),
+    );
+  }
+}
+
+function describeModel({ name, signature, facts }: Model, versions: readonly string[]) {
+  const { batching, executionProvider, hiddenOutputs, instances, threads } = facts;
+  return {
+    name,
+    versions,
+    platform: 'onnxruntime_onnx',
+    inputs: signature.inputs.map(describeTensor),
+    outputs: signature.outputs.map(describeTensor),
+    parameters: {
+      batching: batching.enabled ? `up to ${batching.maxBatchSize} rows` : 'off',
+      batching_reason: batching.reason,
+      instances,
+      threads: threads.count,
+      threads_reason: threads.reason,
+      execution_provider: executionProvider.name,
+      // Why a provider failed can name files: that stays in the log.
+      ...(executionProvider.passedOver.length > 0
+        ? {
+            execution_provider_reason: `${executionProvider.passedOver.map((reason) => reason.split(':')[0]).join(', ')} could not be used here`,
+          }
+        : {}),
+      ...(hiddenOutputs.length > 0
+        ? { hidden_outputs: hiddenOutputs.map((output) => `'${output.name}' ${output.reason}`).join('; ') }
+        : {}),
+    },
+  };
+}
+
+function describeTensor({ name, datatype, shape }: TensorMetadata) {
+  return { name, datatype, shape };
+}

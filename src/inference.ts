@@ -1,0 +1,48 @@
+// The vocabulary of one inference call, from the socket to the queue and back.
+
+import type { NamedTensors } from './tensor/tensor.ts';
+
+/** Tells a waiting call that nobody waits for it any more; `onabort` is called once, when that becomes known. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  onabort: (() => void) | null;
+}
+
+/** Travels beside the request from the socket to the queue entry; no layer invents its own timeout. */
+export interface InferenceContext {
+  readonly signal: CancelSignal;
+  /** Instant on the monotonic clock (performance.now) by which the answer is wanted, in milliseconds. */
+  readonly deadlineAt: number;
+}
+
+export interface InferenceRequest {
+  readonly inputs: NamedTensors;
+  /** Names of the outputs wanted, none twice; undefined: all. */
+  readonly outputs: readonly string[] | undefined;
+}
+
+/** Why a batch was sent when it was; declared once, counted in the metrics. */
+export const DISPATCH_REASONS = {
+  idle: 'an engine was idle, so it got at once what there was',
+  slot_freed: 'an engine became free and took all that had gathered',
+  full: 'an engine became free and the batch limit was reached',
+  unbatched: 'the model does not batch, so the request ran by itself',
+  alone: 'the request was run again by itself after its batch had failed',
+} as const;
+
+export type DispatchReason = keyof typeof DISPATCH_REASONS;
+
+/** Where the time went, in milliseconds, and with whom the request shared its run. */
+export interface InferenceTimings {
+  readonly queueMs: number;
+  readonly computeMs: number;
+  readonly batchRows: number;
+  readonly dispatchReason: DispatchReason;
+}
+
+export interface InferenceResponse {
+  readonly model: string;
+  readonly version: string;
+  readonly outputs: NamedTensors;
+  readonly timings: InferenceTimings;
+}

@@ -1,0 +1,100 @@
+// One loaded version of a model: takes a request, checks it against the signature, has it scheduled.
+
+import type { Scheduler } from '../batching/scheduler.ts';
+import { ServingError } from '../errors.ts';
+import type { Executor } from '../execution/executor.ts';
+import type { InferenceContext, InferenceRequest, InferenceResponse } from '../inference.ts';
+import { checkInputs, type ModelSignature } from '../tensor/signature.ts';
+import type { NamedTensors } from '../tensor/tensor.ts';
+
+/** What was decided when the model was loaded, each with its reason; shown in metadata, log and `ortlet check`. */
+export interface ModelFacts {
+  readonly batching: { readonly enabled: boolean; readonly maxBatchSize: number; readonly reason: string };
+  readonly instances: number;
+  readonly threads: { readonly count: number; readonly reason: string };
+  readonly executionProvider: { readonly name: string; readonly passedOver: readonly string[] };
+  readonly hiddenOutputs: readonly { readonly name: string; readonly reason: string }[];
+  readonly requestTimeoutMs: number;
+  /** One row that the model has run when it was loaded; undefined when no made-up input suited it. */
+  readonly sample: NamedTensors | undefined;
+}
+
+/** Hears of every request that was meant for the model; for the metrics. */
+export interface RequestObserver {
+  /** @param outcome `ok` or an error code */
+  requestAnswered(outcome: string, ms: number): void;
+}
+
+export interface ModelParts {
+  readonly name: string;
+  readonly version: string;
+  readonly signature: ModelSignature;
+  readonly facts: ModelFacts;
+  readonly executor: Executor;
+  readonly scheduler: Scheduler;
+  readonly observer: RequestObserver;
+}
+
+export class Model {
+  readonly name: string;
+  readonly version: string;
+  readonly signature: ModelSignature;
+  readonly facts: ModelFacts;
+  readonly #executor: Executor;
+  readonly #scheduler: Scheduler;
+  readonly #observer: RequestObserver;
+
+  constructor({ name, version, signature, facts, executor, scheduler, observer }: ModelParts) {
+    this.name = name;
+    this.version = version;
+    this.signature = signature;
+    this.facts = facts;
+    this.#executor = executor;
+    this.#scheduler = scheduler;
+    this.#observer = observer;
+  }
+
+  /** Why the model cannot answer for now though it is loaded, or undefined. */
+  get failure(): string | undefined {
+    return this.#executor.failure;
+  }
+
+  /** @throws ServingError INVALID_INPUT, INVALID_REQUEST or what Scheduler.enqueue throws */
+  async infer(request: InferenceRequest, context: InferenceContext): Promise<InferenceResponse> {
+    const startedAt = performance.now();
+    try {
+      const inputs = checkInputs(this.signature, this.name, request.inputs);
+      this.#checkOutputs(request.outputs);
+      const { outputs, timings } = await this.#scheduler.enqueue(inputs, request.outputs, context);
+      this.#observer.requestAnswered('ok', performance.now() - startedAt);
+      return { model: this.name, version: this.version, outputs, timings };
+    } catch (error) {
+      const outcome = error instanceof ServingError ? error.code : 'INTERNAL';
+      this.#observer.requestAnswered(outcome, performance.now() - startedAt);
+      throw error;
+    }
+  }
+
+  /** Takes no more requests and finishes those inside. */
+  stop(): Promise<void> {
+    return this.#scheduler.stop();
+  }
+
+  /** Releases the engines now. */
+  close(): Promise<void> {
+    return this.#executor.close();
+  }
+
+  #checkOutputs(wanted: readonly string[] | undefined): void {
+    for (const name of wanted ?? []) {
+      if (this.signature.outputs.some((output) => output.name === name)) continue;
+      const hidden = this.facts.hiddenOutputs.find((output) => output.name === name);
+      const outputs = this.signature.outputs.map((output) => `'${output.name}'`).join(', ');
+      throw new ServingError(
+        'INVALID_REQUEST',
+        `unexpected inference output '${name}' for model '${this.name}'` +
+          (hidden ? `: it ${hidden.reason}.` : `. Its outputs are ${outputs}.`),
+      );
+    }
+  }
+}

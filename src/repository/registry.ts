@@ -1,0 +1,240 @@
+// What is loaded: every known version with its state and reason; resolves names, loads, reloads and unloads.
+
+import { ServingError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+
+export const MODEL_STATES = ['LOADING', 'READY', 'UNLOADING', 'UNAVAILABLE'] as const;
+export type ModelState = (typeof MODEL_STATES)[number];
+
+/** One version on disk, ready to be loaded. */
+export interface Loadable {
+  readonly version: string;
+  load(): Promise<Model>;
+}
+
+export interface RegistryOptions {
+  /** Names of all models on disk. */
+  readonly discover: () => string[];
+  /** The versions of one model that its policy picks; throws MODEL_LOAD_FAILED; empty when the model is gone. */
+  readonly find: (name: string) => readonly Loadable[];
+  /** How many models load at once at the start. */
+  readonly concurrency: number;
+  readonly onChange: (name: string, version: string, state: ModelState, reason: string) => void;
+}
+
+export interface IndexEntry {
+  readonly name: string;
+  readonly version: string;
+  readonly state: ModelState;
+  readonly reason: string;
+}
+
+/** Reasons of versions that are down because somebody wanted it so. */
+const RETIRED = ['unloaded', 'not picked by the version policy'];
+
+interface Slot {
+  state: ModelState;
+  reason: string;
+  model: Model | undefined;
+}
+
+export class Registry {
+  #options: RegistryOptions;
+  #models = new Map<string, Map<string, Slot>>();
+  /** Loads and unloads of one name happen one after the other. */
+  #turns = new Map<string, Promise<unknown>>();
+  #scanned = false;
+  #loading = 0;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Loads every model on disk; a model that fails is UNAVAILABLE with its reason and stops nothing. */
+  async loadAll(onProgress: (done: number, total: number) => void = () => {}): Promise<void> {
+    const names = this.#options.discover();
+    for (const name of names) this.#models.set(name, new Map());
+    this.#scanned = true;
+    this.#loading = names.length;
+    let done = 0;
+    const remaining = [...names];
+    const worker = async () => {
+      for (let name = remaining.shift(); name !== undefined; name = remaining.shift()) {
+        await this.load(name).catch(() => {});
+        this.#loading--;
+        onProgress(++done, names.length);
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.concurrency }, worker));
+  }
+
+  /**
+   * Loads a model, or loads it again: new versions come up beside the old ones, which serve until they are replaced.
+   * @throws ServingError MODEL_NOT_FOUND, or MODEL_LOAD_FAILED when a version fails; an old one then serves on
+   */
+  load(name: string): Promise<void> {
+    return this.#inTurn(name, async () => {
+      const known = this.#models.get(name) ?? new Map<string, Slot>();
+      const loadables = this.#findLoadables(name, known);
+      this.#models.set(name, known);
+      for (const { version } of loadables) if (!known.has(version)) this.#set(name, version, 'LOADING', '');
+      const failures = await Promise.all(loadables.map((loadable) => this.#loadVersion(name, loadable)));
+      const picked = new Set(loadables.map(({ version }) => version));
+      for (const version of known.keys()) {
+        if (!picked.has(version)) await this.#retire(name, version, 'not picked by the version policy');
+      }
+      const failure = failures.find((reason) => reason !== undefined);
+      if (failure) throw new ServingError('MODEL_LOAD_FAILED', `failed to load '${name}', ${failure}`);
+    });
+  }
+
+  /** Unloads every version of a model after what it runs has finished; unknown names are fine. */
+  unload(name: string): Promise<void> {
+    return this.#inTurn(name, async () => {
+      for (const version of this.#models.get(name)?.keys() ?? []) await this.#retire(name, version, 'unloaded');
+    });
+  }
+
+  /**
+   * The model that a request means.
+   * @param version undefined: the highest that is ready
+   * @throws ServingError MODEL_NOT_FOUND or MODEL_NOT_READY with the reason
+   */
+  resolve(name: string, version?: string): Model {
+    const slots = this.#models.get(name);
+    if (!slots) throw new ServingError('MODEL_NOT_FOUND', `Request for unknown model: '${name}' is not found`);
+    if (version !== undefined) {
+      const slot = slots.get(version);
+      if (!slot) {
+        throw new ServingError(
+          'MODEL_NOT_FOUND',
+          `Request for unknown model: '${name}' version ${version} is not found`,
+        );
+      }
+      return ready(name, version, slot);
+    }
+    const versions = [...slots.keys()].sort((a, b) => Number(b) - Number(a));
+    const best = versions.find((candidate) => isReady(slots.get(candidate)!)) ?? versions[0];
+    if (best === undefined) throw notReady(name, 'is not loaded yet', 'LOADING');
+    return ready(name, best, slots.get(best)!);
+  }
+
+  /** Models ready to answer, every version of each. */
+  readyModels(): Model[] {
+    return [...this.#models.values()].flatMap((slots) =>
+      [...slots.values()].flatMap((s) => (isReady(s) ? s.model! : [])),
+    );
+  }
+
+  readyVersions(name: string): string[] {
+    return [...(this.#models.get(name) ?? [])].filter(([, slot]) => isReady(slot)).map(([version]) => version);
+  }
+
+  names(): string[] {
+    return [...this.#models.keys()];
+  }
+
+  /** One entry a version, as the repository index shows them. */
+  index(): IndexEntry[] {
+    return [...this.#models].flatMap(([name, slots]) =>
+      [...slots].map(([version, slot]) => ({
+        name,
+        version,
+        state: isReady(slot) || slot.state !== 'READY' ? slot.state : 'UNAVAILABLE',
+        reason: slot.model?.failure ?? slot.reason,
+      })),
+    );
+  }
+
+  /** The first version that should serve and does not, or undefined; those retired on purpose do not count. */
+  get unready(): string | undefined {
+    if (!this.#scanned) return 'it is starting.';
+    if (this.#loading > 0) return `${this.#loading} models are still loading.`;
+    const down = this.index().find(({ state, reason }) => state !== 'READY' && !RETIRED.includes(reason));
+    return down && `model '${down.name}' version ${down.version} is ${down.state}${down.reason && `: ${down.reason}`}`;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#loaded().map((model) => model.stop()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#loaded().map((model) => model.close()));
+  }
+
+  #loaded(): Model[] {
+    return [...this.#models.values()].flatMap((slots) => [...slots.values()].flatMap(({ model }) => model ?? []));
+  }
+
+  #findLoadables(name: string, known: ReadonlyMap<string, Slot>): readonly Loadable[] {
+    try {
+      const loadables = this.#options.find(name);
+      if (loadables.length > 0) return loadables;
+    } catch (error) {
+      const reason = (error as Error).message;
+      if (known.size === 0) {
+        this.#models.set(name, new Map());
+        this.#set(name, '1', 'UNAVAILABLE', reason);
+      }
+      throw new ServingError('MODEL_LOAD_FAILED', `failed to load '${name}', ${reason}`, { cause: error });
+    }
+    throw new ServingError('MODEL_NOT_FOUND', `failed to load '${name}', failed to poll from model repository`);
+  }
+
+  /** @returns why it failed, or undefined */
+  async #loadVersion(name: string, { version, load }: Loadable): Promise<string | undefined> {
+    const old = this.#models.get(name)?.get(version)?.model;
+    try {
+      const model = await load();
+      this.#set(name, version, 'READY', '', model);
+      await retire(old);
+      return undefined;
+    } catch (error) {
+      const reason = error instanceof ServingError ? error.message : 'an internal error; see the log';
+      if (!old) this.#set(name, version, 'UNAVAILABLE', reason);
+      return reason;
+    }
+  }
+
+  async #retire(name: string, version: string, reason: string): Promise<void> {
+    const model = this.#models.get(name)?.get(version)?.model;
+    this.#set(name, version, 'UNLOADING', reason);
+    await retire(model);
+    this.#set(name, version, 'UNAVAILABLE', reason);
+  }
+
+  #set(name: string, version: string, state: ModelState, reason: string, model?: Model): void {
+    this.#models.get(name)!.set(version, { state, reason, model });
+    this.#options.onChange(name, version, state, reason);
+  }
+
+  #inTurn<Result>(name: string, action: () => Promise<Result>): Promise<Result> {
+    const before = this.#turns.get(name) ?? Promise.resolve();
+    const turn = before.then(action, action);
+    this.#turns.set(name, turn);
+    const forget = () => this.#turns.get(name) === turn && this.#turns.delete(name);
+    turn.then(forget, forget);
+    return turn;
+  }
+}
+
+async function retire(model: Model | undefined): Promise<void> {
+  await model?.stop();
+  await model?.close();
+}
+
+function isReady({ state, model }: Slot): boolean {
+  return state === 'READY' && model?.failure === undefined;
+}
+
+function ready(name: string, version: string, slot: Slot): Model {
+  if (isReady(slot)) return slot.model!;
+  const reason = slot.model?.failure ?? slot.reason;
+  throw notReady(name, `version ${version} is not at ready state: ${slot.state}${reason && `, ${reason}`}`, slot.state);
+}
+
+function notReady(name: string, what: string, state: ModelState): ServingError {
+  // A failed load does not mend itself, so there is no time after which to retry.
+  const retry = state === 'UNAVAILABLE' ? {} : { retryAfterMs: 1000 };
+  return new ServingError('MODEL_NOT_READY', `Request for model '${name}': ${what}`, retry);
+}

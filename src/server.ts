@@ -1,0 +1,133 @@
+// Composition root of the process.
+//
+//   socket ▶ http/app ▶ routes/infer ▶ codec ▶ serving/data-plane ▶ model ▶ batching ▶ execution ══▶ engine child
+//
+// Every part gets what it needs as arguments; nothing is global, so a test can run two servers in one process.
+
+import { availableParallelism } from 'node:os';
+import type { FastifyInstance } from 'fastify';
+import type { Settings } from './config/schema.ts';
+import { createApp } from './http/app.ts';
+import { pickVersions, readModelConfig } from './model/config.ts';
+import { loadModel, type ModelObserver } from './model/loader.ts';
+import type { Model } from './model/model.ts';
+import { createLogger, type Logger } from './observability/logger.ts';
+import { Metrics } from './observability/metrics.ts';
+import { type Loadable, MODEL_STATES, Registry } from './repository/registry.ts';
+import { scanRepository } from './repository/repository.ts';
+import { Admission } from './serving/admission.ts';
+import { DataPlane } from './serving/data-plane.ts';
+
+export interface Server {
+  readonly app: FastifyInstance;
+  readonly registry: Registry;
+  /** Listens at once, then loads the models; resolves with the address when all have been tried. */
+  start(onProgress?: (done: number, total: number) => void): Promise<string>;
+  /** Loads the models without listening. */
+  load(onProgress?: (done: number, total: number) => void): Promise<void>;
+  /** Takes no more, finishes what is inside, releases the engines; false when the drain limit cut it short. */
+  stop(): Promise<boolean>;
+}
+
+export async function createServer(
+  settings: Settings,
+  logger: Logger = createLogger(settings.logLevel),
+): Promise<Server> {
+  const metrics = new Metrics();
+  const registry = createRegistry(settings, metrics, logger);
+  const admission = new Admission(settings.maxInFlightBytes);
+  const dataPlane = new DataPlane(registry, admission);
+  const app = await createApp({ dataPlane, registry, metrics, logger }, settings);
+
+  const load = (onProgress?: (done: number, total: number) => void) => registry.loadAll(onProgress);
+  return {
+    app,
+    registry,
+    load,
+    async start(onProgress) {
+      const address = await app.listen({ host: settings.host, port: settings.port });
+      await load(onProgress);
+      return address;
+    },
+    stop: () => stop(app, admission, registry, settings.drainTimeoutMs),
+  };
+}
+
+/** From the edge inwards: connections, requests, models, engines; one limit for all. */
+async function stop(
+  app: FastifyInstance,
+  admission: Admission,
+  registry: Registry,
+  drainTimeoutMs: number,
+): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), drainTimeoutMs);
+  });
+  const drained = (async () => {
+    await app.close();
+    await admission.close();
+    await registry.stop();
+    return true;
+  })();
+  const complete = await Promise.race([drained, limit]);
+  clearTimeout(timer);
+  if (!complete) app.server.closeAllConnections();
+  await registry.close();
+  return complete;
+}
+
+function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): Registry {
+  const scan = () => scanRepository(settings.models);
+  return new Registry({
+    concurrency: Math.max(2, availableParallelism()),
+    discover: () => scan().map(({ name }) => name),
+    find: (name) => {
+      const model = scan().find((candidate) => candidate.name === name);
+      if (!model) return [];
+      const config = readModelConfig(model.folder, settings);
+      return pickVersions([...model.versions.keys()], config.versions).map((number): Loadable => {
+        const source = { name, version: String(number), path: model.versions.get(number)!, settings: config.settings };
+        return { version: source.version, load: () => load(source, metrics, logger) };
+      });
+    },
+    onChange: (model, version, state, reason) => {
+      metrics.forModel(model, version).stateChanged(state, MODEL_STATES);
+      logger[state === 'UNAVAILABLE' && reason !== 'unloaded' ? 'error' : 'info'](
+        { model, version, state, reason },
+        'model state',
+      );
+    },
+  });
+}
+
+async function load(source: Parameters<typeof loadModel>[0], metrics: Metrics, logger: Logger): Promise<Model> {
+  const { name, version } = source;
+  const log = logger.child({ model: name, version });
+  try {
+    const model = await loadModel(source, observe(name, version, metrics, log));
+    const { sample: _, ...facts } = model.facts;
+    log.info({ ...facts }, 'model loaded');
+    return model;
+  } catch (error) {
+    log.error({ err: error, path: source.path }, 'model failed to load');
+    throw error;
+  }
+}
+
+function observe(name: string, version: string, metrics: Metrics, log: Logger): ModelObserver {
+  const model = metrics.forModel(name, version);
+  return {
+    requestAnswered: (outcome, ms) => model.requestAnswered(outcome, ms / 1000),
+    batchExecuted: (batch) => model.batchExecuted(batch),
+    batchFailed: () => model.batchFailed(),
+    queueChanged: (waiting, running) => model.queueChanged(waiting, running),
+    enginesChanged: (ready, starting) => model.enginesChanged(ready, starting),
+    engineStarted: (enginePid) => log.info({ enginePid }, 'engine started'),
+    engineExited: (enginePid, how) => {
+      model.engineExited();
+      log.warn({ enginePid, how }, 'engine lost');
+    },
+    engineLog: (line) => log.warn({ engine: line }, 'engine output'),
+  };
+}

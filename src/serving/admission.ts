@@ -1,0 +1,52 @@
+// Who is let in: the cheapest refusals, before anything is decoded or queued.
+
+import { ServingError } from '../errors.ts';
+
+export class Admission {
+  #maxInFlightBytes: number;
+  #bytes = 0;
+  #requests = 0;
+  #closed: PromiseWithResolvers<void> | undefined;
+
+  /** @param maxInFlightBytes bodies of all requests inside at most; one larger request alone is still let in */
+  constructor(maxInFlightBytes: number) {
+    this.#maxInFlightBytes = maxInFlightBytes;
+  }
+
+  get requests(): number {
+    return this.#requests;
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /**
+   * Counts a request in; every admit needs its `leave` with the same size.
+   * @throws ServingError SERVER_STOPPING or QUEUE_FULL
+   */
+  admit(bytes: number): void {
+    if (this.#closed) {
+      throw new ServingError('SERVER_STOPPING', 'The server is shutting down.', { retryAfterMs: 1000 });
+    }
+    if (this.#requests > 0 && this.#bytes + bytes > this.#maxInFlightBytes) {
+      const limit = `${this.#maxInFlightBytes} bytes of requests are inside already (maxInFlightBytes)`;
+      throw new ServingError('QUEUE_FULL', `The server is full: ${limit}. Retry later.`, { retryAfterMs: 1000 });
+    }
+    this.#requests++;
+    this.#bytes += bytes;
+  }
+
+  leave(bytes: number): void {
+    this.#requests--;
+    this.#bytes -= bytes;
+    if (this.#requests === 0) this.#closed?.resolve();
+  }
+
+  /** Lets nobody in any more; resolves when the last request has left. */
+  close(): Promise<void> {
+    this.#closed ??= Promise.withResolvers<void>();
+    if (this.#requests === 0) this.#closed.resolve();
+    return this.#closed.promise;
+  }
+}
