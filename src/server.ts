@@ -39,14 +39,17 @@ export async function createServer(
   const dataPlane = new DataPlane(registry, admission);
   const app = await createApp({ dataPlane, registry, metrics, logger }, settings);
 
-  const load = (onProgress?: (done: number, total: number) => void) => registry.loadAll(onProgress);
   return {
     app,
     registry,
-    load,
+    async load(onProgress) {
+      registry.scan();
+      await registry.loadAll(onProgress);
+    },
     async start(onProgress) {
+      registry.scan();
       const address = await app.listen({ host: settings.host, port: settings.port });
-      await load(onProgress);
+      await registry.loadAll(onProgress);
       return address;
     },
     stop: () => stop(app, admission, registry, settings.drainTimeoutMs),
@@ -65,7 +68,10 @@ async function stop(
     timer = setTimeout(() => resolve(false), drainTimeoutMs);
   });
   const drained = (async () => {
-    await app.close();
+    admission.drain();
+    // A connection that was busy when the listener closed stays open for its next request unless it is closed when idle.
+    const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
+    await app.close().finally(() => clearInterval(sweep));
     await admission.close();
     await registry.stop();
     return true;

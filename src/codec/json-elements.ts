@@ -221,7 +221,8 @@ function printFloat32(value: number): string {
     }
   }
   if (value === 0 || !Number.isFinite(value)) return printFloat64(value);
-  for (let digits = 6; digits < 9; digits++) {
+  // Subnormal numbers hold fewer digits.
+  for (let digits = magnitude < 2 ** -126 ? 1 : 6; digits < 9; digits++) {
     const candidate = Number(value.toPrecision(digits));
     if (Math.fround(candidate) === value) return `${candidate}`;
   }

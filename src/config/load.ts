@@ -78,13 +78,19 @@ function readYaml(path: string): unknown {
   }
 }
 
+/** The name that starts most like the one given. */
 function nearest(name: string): string {
-  const wanted = name
-    .replace(/^ORTLET_/, '')
-    .replace(/[-_]/g, '')
-    .toLowerCase();
-  const near = SETTING_NAMES.find(
-    (known) => known.toLowerCase() === wanted || known.toLowerCase().startsWith(wanted.slice(0, 4)),
-  );
-  return near ? `Did you mean '${near}'?` : 'See `ortlet --help` for the names.';
+  const letters = (text: string) =>
+    text
+      .replace(/^ORTLET_/, '')
+      .replace(/[-_]/g, '')
+      .toLowerCase();
+  const shared = (known: string) => {
+    const [a, b] = [letters(name), letters(known)];
+    let length = 0;
+    while (length < a.length && a[length] === b[length]) length++;
+    return length;
+  };
+  const best = SETTING_NAMES.toSorted((a, b) => shared(b) - shared(a))[0]!;
+  return shared(best) >= 3 ? `Did you mean '${best}'?` : 'See `ortlet --help` for the names.';
 }

@@ -31,10 +31,17 @@ export function createErrorHandler(metrics: Metrics, maxBodyBytes: number) {
     const { code, message, retryAfterMs } = serving;
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
-    if (status === 500) request.log.error({ err: error, code }, message);
+    if (status === 500) request.log.error({ requestId: request.id, code, err: error }, message);
     else
       request.log.info(
-        { code, status, method: request.method, route: request.routeOptions.url, cause: causeOf(serving) },
+        {
+          requestId: request.id,
+          code,
+          status,
+          method: request.method,
+          route: request.routeOptions.url,
+          cause: causeOf(serving),
+        },
         message,
       );
     if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs));

@@ -43,26 +43,28 @@ export class Registry {
   #models = new Map<string, Map<string, Slot>>();
   /** Loads and unloads of one name happen one after the other. */
   #turns = new Map<string, Promise<unknown>>();
-  #scanned = false;
-  #loading = 0;
+  /** Models found that were not tried yet. */
+  #untried = Number.POSITIVE_INFINITY;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
   }
 
-  /** Loads every model on disk; a model that fails is UNAVAILABLE with its reason and stops nothing. */
+  /** Looks for models on disk; they count as starting until `loadAll` has tried them. @throws what `discover` throws */
+  scan(): void {
+    for (const name of this.#options.discover()) this.#models.set(name, new Map());
+    this.#untried = this.#models.size;
+  }
+
+  /** Loads every model found; one that fails is UNAVAILABLE with its reason and stops nothing. */
   async loadAll(onProgress: (done: number, total: number) => void = () => {}): Promise<void> {
-    const names = this.#options.discover();
-    for (const name of names) this.#models.set(name, new Map());
-    this.#scanned = true;
-    this.#loading = names.length;
-    let done = 0;
-    const remaining = [...names];
+    const total = this.#models.size;
+    const remaining = this.names();
     const worker = async () => {
       for (let name = remaining.shift(); name !== undefined; name = remaining.shift()) {
         await this.load(name).catch(() => {});
-        this.#loading--;
-        onProgress(++done, names.length);
+        this.#untried--;
+        onProgress(total - this.#untried, total);
       }
     };
     await Promise.all(Array.from({ length: this.#options.concurrency }, worker));
@@ -148,8 +150,7 @@ export class Registry {
 
   /** The first version that should serve and does not, or undefined; those retired on purpose do not count. */
   get unready(): string | undefined {
-    if (!this.#scanned) return 'it is starting.';
-    if (this.#loading > 0) return `${this.#loading} models are still loading.`;
+    if (this.#untried > 0) return 'its models are still loading.';
     const down = this.index().find(({ state, reason }) => state !== 'READY' && !RETIRED.includes(reason));
     return down && `model '${down.name}' version ${down.version} is ${down.state}${down.reason && `: ${down.reason}`}`;
   }

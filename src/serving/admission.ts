@@ -6,6 +6,7 @@ export class Admission {
   #maxInFlightBytes: number;
   #bytes = 0;
   #requests = 0;
+  #draining = false;
   #closed: PromiseWithResolvers<void> | undefined;
 
   /** @param maxInFlightBytes bodies of all requests inside at most; one larger request alone is still let in */
@@ -17,8 +18,13 @@ export class Admission {
     return this.#requests;
   }
 
-  get closed(): boolean {
-    return this.#closed !== undefined;
+  /** Whether the end has begun: requests are still let in, but clients should go elsewhere. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  drain(): void {
+    this.#draining = true;
   }
 
   /**
@@ -45,6 +51,7 @@ export class Admission {
 
   /** Lets nobody in any more; resolves when the last request has left. */
   close(): Promise<void> {
+    this.#draining = true;
     this.#closed ??= Promise.withResolvers<void>();
     if (this.#requests === 0) this.#closed.resolve();
     return this.#closed.promise;

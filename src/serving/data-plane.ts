@@ -50,8 +50,12 @@ export class DataPlane {
     return this.#registry.readyVersions(name);
   }
 
+  get draining(): boolean {
+    return this.#admission.draining;
+  }
+
   /** Why the server should get no traffic for now, or undefined. */
   get unready(): string | undefined {
-    return this.#admission.closed ? 'it is shutting down.' : this.#registry.unready;
+    return this.draining ? 'it is shutting down.' : this.#registry.unready;
   }
 }

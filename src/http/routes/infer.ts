@@ -41,7 +41,8 @@ export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
     reply.header('ortlet-model-version', response.version);
     reply.header('ortlet-batch-rows', timings.batchRows);
     reply.header('ortlet-dispatch-reason', timings.dispatchReason);
-    request.log.debug({ model: model.name, timings }, 'request answered');
+    if (dataPlane.draining) reply.header('connection', 'close');
+    request.log.debug({ requestId: request.id, model: model.name, timings }, 'request answered');
     return reply.send(encoded.body);
   };
   const schema = (operationId: string, summary: string) =>

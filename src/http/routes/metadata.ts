@@ -6,17 +6,15 @@ import type { DataPlane } from '../../serving/data-plane.ts';
 import type { TensorMetadata } from '../../tensor/signature.ts';
 import { API_INFO, describeRoute } from '../openapi.ts';
 
+/** The protocol's extensions that are there. */
+export const SERVER_EXTENSIONS = ['binary_tensor_data', 'model_repository', 'parameters'];
+
 interface ModelPath {
   Params: { model: string; version?: string };
 }
 
-export function metadataRoutes(
-  app: FastifyInstance,
-  dataPlane: DataPlane,
-  serverName: string,
-  extensions: readonly string[],
-): void {
-  const server = { name: serverName, version: API_INFO.version, extensions };
+export function metadataRoutes(app: FastifyInstance, dataPlane: DataPlane, serverName: string): void {
+  const server = { name: serverName, version: API_INFO.version, extensions: SERVER_EXTENSIONS };
   app.get(
     '/v2',
     {

@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVER_EXTENSIONS } from '../../src/http/routes/metadata.ts';
+import { doubling, identity, repositoryOf } from '../fixtures/models.ts';
+import { type JsonInput, serverOf, x } from '../fixtures/server.ts';
+
+const repository = repositoryOf({
+  'double/1/model.onnx': doubling(),
+  'double/3/model.onnx': doubling(),
+  'double/config.yaml': 'versions: all',
+  'odd name.v1/model.onnx': identity('int64'),
+});
+const lines: string[] = [];
+let server: Awaited<ReturnType<typeof serverOf>>;
+
+beforeAll(async () => {
+  server = await serverOf(repository.path, { maxBodyBytes: 10_000 }, lines);
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  repository[Symbol.dispose]();
+});
+
+const get = async (url: string) => {
+  const { statusCode, body, headers } = await server.app.inject(url);
+  return { status: statusCode, body: body && JSON.parse(body), headers };
+};
+const row = [x('FP32', [1, 2], [1, 2])];
+
+describe('health and metadata', () => {
+  test('live, ready and model ready say so in the words that clients read', async () => {
+    expect((await get('/v2/health/live')).body).toEqual({ live: true });
+    expect((await get('/v2/health/ready')).body).toEqual({ ready: true });
+    expect((await get('/v2/models/double/ready?x=1')).body).toEqual({ name: 'double', ready: true });
+    expect((await get('/v2/models/double/versions/1/ready')).body).toEqual({ name: 'double', ready: true });
+  });
+
+  test('the server and its models describe themselves', async () => {
+    expect((await get('/v2')).body).toEqual({ name: 'ortlet', version: '0.1.0', extensions: SERVER_EXTENSIONS });
+    expect((await get('/v2/')).body.name).toBe('ortlet');
+    expect((await get('/v2/models')).body).toEqual({ models: ['double', 'odd name.v1'] });
+    expect((await get('/v2/models/double')).body).toMatchObject({
+      name: 'double',
+      versions: ['1', '3'],
+      platform: 'onnxruntime_onnx',
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
+      outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 2] }],
+      parameters: { batching: 'up to 32 rows', execution_provider: 'cpu', instances: 1 },
+    });
+    expect((await get('/v2/models/double/versions/1')).body.versions).toEqual(['1']);
+    expect((await get('/v2/models/odd%20name.v1')).body.name).toBe('odd name.v1');
+  });
+
+  test('the index has one entry a version', async () => {
+    const { body } = await server.app.inject({ method: 'POST', url: '/v2/repository/index' });
+    expect(JSON.parse(body)).toEqual([
+      { name: 'double', version: '1', state: 'READY', reason: '' },
+      { name: 'double', version: '3', state: 'READY', reason: '' },
+      { name: 'odd name.v1', version: '1', state: 'READY', reason: '' },
+    ]);
+    const wrong = await server.app.inject({ method: 'POST', url: '/v2/repository/index', payload: '{"ready":1}' });
+    expect([wrong.statusCode, wrong.json().error]).toEqual([
+      400,
+      "Invalid value for 'ready': expected boolean, received number",
+    ]);
+  });
+});
+
+type Refused = NonNullable<Parameters<typeof server.infer>[2]> & { inputs?: readonly JsonInput[] };
+
+describe('inference', () => {
+  test('the newest version answers unless one is named', async () => {
+    expect((await server.infer('double', row)).body.model_version).toBe('3');
+    expect((await server.infer('double', row, { version: '1' })).body.model_version).toBe('1');
+  });
+
+  test('the Content-Type of a request does not matter', async () => {
+    for (const type of [
+      undefined,
+      'application/x-www-form-urlencoded',
+      'application/octet-stream',
+      'text/plain; charset=x',
+    ]) {
+      const { status } = await server.infer('double', row, { headers: type ? { 'content-type': type } : {} });
+      expect(status).toBe(200);
+    }
+  });
+
+  test('binary in, binary out, mixed with JSON', async () => {
+    const json = JSON.stringify({
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], parameters: { binary_data_size: 8 } }],
+      outputs: [{ name: 'y', parameters: { binary_data: true } }],
+    });
+    const payload = Buffer.concat([Buffer.from(json), Buffer.from(Float32Array.of(1.5, -2).buffer)]);
+    const headers = { 'Inference-Header-Content-Length': String(json.length) };
+    const response = await server.app.inject({ method: 'POST', url: '/v2/models/double/infer', payload, headers });
+    const length = Number(response.headers['inference-header-content-length']);
+    expect(JSON.parse(response.rawPayload.subarray(0, length).toString()).outputs).toEqual([
+      { name: 'y', datatype: 'FP32', shape: [1, 2], parameters: { binary_data_size: 8 } },
+    ]);
+    expect([response.rawPayload.readFloatLE(length), response.rawPayload.readFloatLE(length + 4)]).toEqual([3, -4]);
+    expect(response.headers['content-type']).toBe('application/octet-stream');
+  });
+
+  test.each<[string, Refused, number, string]>([
+    ['nosuch', {}, 404, "Request for unknown model: 'nosuch' is not found"],
+    ['double', { version: '9' }, 404, "'double' version 9 is not found"],
+    [
+      'double',
+      { inputs: [x('FP64', [1, 2], [1, 2])] },
+      400,
+      "inference input 'x' data-type is 'FP64', but model 'double' expects 'FP32'",
+    ],
+    [
+      'double',
+      { inputs: [x('FP32', [1, 3], [1, 2, 3])] },
+      400,
+      "unexpected shape for input 'x' for model 'double'. Expected [-1,2], got [1,3]",
+    ],
+    ['double', { inputs: [x('FP32', [2], [1, 2])] }, 400, 'The first dimension counts rows: send [1,2]'],
+    [
+      'double',
+      { inputs: [{ ...x('FP32', [1, 2], [1, 2]), name: 'z' }] },
+      400,
+      "unexpected inference input 'z' for model 'double'. Its inputs are 'x'.",
+    ],
+    ['double', { inputs: [] }, 400, "missing required input(s) ['x']"],
+    [
+      'double',
+      { outputs: [{ name: 'z' }] },
+      400,
+      "unexpected inference output 'z' for model 'double'. Its outputs are 'y'.",
+    ],
+    [
+      'double',
+      { headers: { 'inference-header-content-length': '99999' } },
+      400,
+      'Inference-Header-Content-Length must be',
+    ],
+    [
+      'double',
+      { inputs: [x('FP32', [4000, 2], Array(8000).fill(0))] },
+      413,
+      'exceeds the maximum allowed size of 10000 bytes (maxBodyBytes)',
+    ],
+  ])('%s %j is refused: %i %s', async (model, { inputs = row, ...more }, status, message) => {
+    const answer = await server.infer(model, inputs, more);
+    expect(answer.status).toBe(status);
+    expect(answer.body).toEqual({ error: expect.stringContaining(message) });
+  });
+});
+
+describe('the edge', () => {
+  test('unknown paths and wrong methods are JSON errors that name the way', async () => {
+    expect(await get('/v3')).toMatchObject({ status: 404, body: { error: expect.stringContaining('Not Found') } });
+    const wrong = await get('/v2/models/double/infer');
+    expect(wrong).toMatchObject({
+      status: 405,
+      headers: { allow: 'POST' },
+      body: { error: 'Method Not Allowed: use POST here.' },
+    });
+    expect(await get('/v2/models/%ff')).toMatchObject({ status: 400, body: { error: expect.any(String) } });
+  });
+
+  test('loading and unloading are refused unless the operator allows them', async () => {
+    const response = await server.app.inject({ method: 'POST', url: '/v2/repository/models/double/unload' });
+    expect([response.statusCode, response.json().error]).toEqual([403, expect.stringContaining('modelControl')]);
+  });
+
+  test('a request id comes back, and the log names it without the body', async () => {
+    const { headers } = await server.infer('nosuch', [x('FP32', [1, 2], [123.456, 2])], {
+      headers: { 'x-request-id': 'abc-123' },
+    });
+    expect(headers['x-request-id']).toBe('abc-123');
+    const line = lines.map((text) => JSON.parse(text)).find(({ requestId }) => requestId === 'abc-123');
+    expect(line).toMatchObject({ level: 'info', code: 'MODEL_NOT_FOUND', status: 404 });
+    expect(lines.join('')).not.toContain('123.456');
+    const injected = await server.infer('nosuch', row, { headers: { 'x-request-id': 'a b' } });
+    expect(injected.headers['x-request-id']).not.toBe('a b');
+  });
+
+  test('names that clients invent make no new metrics', async () => {
+    const series = async () =>
+      (await server.app.inject('/metrics')).body.split('\n').filter((line) => line.startsWith('ortlet_')).length;
+    await server.infer('invented-0', row);
+    const before = await series();
+    for (let i = 0; i < 20; i++) await server.infer(`invented-${i}`, row);
+    expect(await series()).toBe(before);
+  });
+
+  test('the document has an operation for each loaded model, whose sample body works when sent', async () => {
+    const { paths } = (await get('/openapi.json')).body;
+    for (const path of ['/v2/models/double/versions/3/infer', '/v2/models/odd%20name.v1/versions/1/infer']) {
+      const { post } = paths[path];
+      const { example } = post.requestBody.content['application/json'];
+      const { statusCode } = await server.app.inject({ method: 'POST', url: path, payload: JSON.stringify(example) });
+      expect(statusCode).toBe(200);
+      expect(post.description).toContain('`x`');
+    }
+    expect((await server.app.inject('/docs')).statusCode).toBe(200);
+    expect(Object.keys(JSON.parse((await server.app.inject('/docs/json')).body).paths)).toContain(
+      '/v2/models/double/versions/3/infer',
+    );
+  });
+});

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { describeSettings } from '../../src/config/describe.ts';
+import { loadSettings } from '../../src/config/load.ts';
+import { repositoryOf } from '../fixtures/models.ts';
+
+const load = (sources: Partial<Parameters<typeof loadSettings>[0]> = {}) =>
+  loadSettings({ flags: {}, environment: {}, file: undefined, ...sources });
+
+test('flags win over the environment, the environment over the file, the file over the defaults', () => {
+  using folder = repositoryOf({ 'ortlet.yaml': 'port: 1\nhost: file\nmaxBatchSize: 7' });
+  const settings = load({
+    file: `${folder.path}/ortlet.yaml`,
+    environment: { ORTLET_PORT: '2', ORTLET_HOST: 'env' },
+    flags: { port: '3' },
+  });
+  expect(settings).toMatchObject({ port: 3, host: 'env', maxBatchSize: 7, instances: 1 });
+});
+
+test('execution providers are a list in the environment and a list of names or objects in the file', () => {
+  expect(load({ environment: { ORTLET_EXECUTION_PROVIDERS: 'cuda, cpu' } }).executionProviders).toEqual([
+    { name: 'cuda', required: false },
+    { name: 'cpu', required: false },
+  ]);
+});
+
+describe('a wrong setting is one clear line', () => {
+  test.each([
+    [{ environment: { ORTLET_PROT: '1' } }, "unknown setting 'ORTLET_PROT' in the environment"],
+    [{ environment: { ORTLET_MAX_BATCH: '1' } }, "Did you mean 'maxBatchSize'?"],
+    [{ environment: { ORTLET_PORT: '70000' } }, "setting 'port' in the environment: "],
+    [{ flags: { modelControl: 'sometimes' } }, "setting 'modelControl' on the command line: "],
+    [{ file: '/nosuch.yaml' }, 'the settings file /nosuch.yaml does not exist'],
+  ])('%j', (sources, message) => {
+    expect(() => load(sources)).toThrow(message);
+  });
+
+  test('a file that is no mapping', () => {
+    using folder = repositoryOf({ 'a.yaml': '- 1', 'b.yaml': 'a: [' });
+    expect(() => load({ file: `${folder.path}/a.yaml` })).toThrow('must be a mapping');
+    expect(() => load({ file: `${folder.path}/b.yaml` })).toThrow('is not valid YAML');
+  });
+});
+
+test('every setting is described', () => {
+  for (const { name, description } of describeSettings()) expect(description, name).not.toBe('');
+});

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { CostModel } from '../../src/batching/cost-model.ts';
+import { planThreads, readCpuLimits } from '../../src/execution/cpu-plan.ts';
+import { restartDelayMs } from '../../src/execution/restart-policy.ts';
+import { Admission } from '../../src/serving/admission.ts';
+
+describe('threads', () => {
+  test.each([
+    [{ affinity: 8, quota: undefined }, 1, 8],
+    [{ affinity: 8, quota: undefined }, 3, 2],
+    [{ affinity: 8, quota: 2.5 }, 1, 2],
+    [{ affinity: 8, quota: 0.5 }, 1, 1],
+    [{ affinity: 2, quota: 16 }, 4, 1],
+  ])('%j shared by %i engines: %i each', (limits, instances, threads) => {
+    expect(planThreads(limits, instances).threads).toBe(threads);
+  });
+
+  test('the quota is read from cgroup v2, or v1, or there is none', () => {
+    const files = (content: Record<string, string>) => (path: string) => {
+      const found = Object.entries(content).find(([name]) => path.endsWith(name));
+      if (!found) throw new Error('ENOENT');
+      return found[1];
+    };
+    expect(readCpuLimits(files({ 'cpu.max': '150000 100000\n' })).quota).toBe(1.5);
+    expect(readCpuLimits(files({ 'cpu.max': 'max 100000\n' })).quota).toBeUndefined();
+    expect(readCpuLimits(files({ cfs_quota_us: '50000', cfs_period_us: '100000' })).quota).toBe(0.5);
+    expect(readCpuLimits(files({ cfs_quota_us: '-1', cfs_period_us: '100000' })).quota).toBeUndefined();
+    expect(readCpuLimits(files({})).quota).toBeUndefined();
+  });
+});
+
+test('an engine is replaced at once, in a crash loop ever more slowly', () => {
+  expect([1, 2, 3, 4, 20].map(restartDelayMs)).toEqual([0, 100, 200, 400, 30_000]);
+});
+
+describe('cost model', () => {
+  test('learns a + b·n', () => {
+    const costs = new CostModel();
+    for (let i = 0; i < 200; i++) costs.observe(1 + (i % 8), 3 + 0.5 * (1 + (i % 8)));
+    expect(costs.predictMs(16)).toBeCloseTo(11, 3);
+  });
+
+  test('follows a change', () => {
+    const costs = new CostModel();
+    for (let i = 0; i < 100; i++) costs.observe(1 + (i % 2), 1);
+    for (let i = 0; i < 200; i++) costs.observe(1 + (i % 2), 9);
+    expect(costs.predictMs(1)).toBeCloseTo(9, 1);
+  });
+
+  test('knows nothing before the first run, and takes one size as proportional', () => {
+    const costs = new CostModel();
+    expect(costs.predictMs(5)).toBe(0);
+    costs.observe(2, 4);
+    expect(costs.predictMs(4)).toBeCloseTo(8);
+  });
+});
+
+describe('admission', () => {
+  test('bodies of all requests together are bounded, but one alone always gets in', () => {
+    const admission = new Admission(100);
+    admission.admit(1000);
+    expect(() => admission.admit(1)).toThrow('maxInFlightBytes');
+    admission.leave(1000);
+    admission.admit(50);
+    admission.admit(50);
+    expect(admission.requests).toBe(2);
+  });
+
+  test('closing lets nobody in and waits for the last to leave', async () => {
+    const admission = new Admission(100);
+    admission.admit(1);
+    const closed = admission.close();
+    expect(() => admission.admit(1)).toThrow('shutting down');
+    admission.leave(1);
+    await closed;
+  });
+});
