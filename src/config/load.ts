@@ -9,7 +9,7 @@ import { SETTING_NAMES, type SettingName, type Settings, settingsSchema } from '
 /** A wrong or unknown setting: one line that says where it stands and what was expected. */
 export class SettingsError extends Error {}
 
-export const SETTINGS_FILE = 'ortlet.yaml';
+const SETTINGS_FILE = 'ortlet.yaml';
 
 /** `maxBodyBytes` → `ORTLET_MAX_BODY_BYTES` */
 export function environmentName(setting: string): string {

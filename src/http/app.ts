@@ -71,7 +71,14 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   app.setNotFoundHandler(notFound(app));
 
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: API_INFO, tags: API_TAGS, components: { schemas: componentSchemas() as never } },
+    openapi: {
+      openapi: '3.1.0',
+      info: API_INFO,
+      servers: [{ url: '/' }],
+      security: [],
+      tags: API_TAGS,
+      components: { schemas: componentSchemas() as never },
+    },
   });
   const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
   await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });

@@ -149,7 +149,7 @@ function modelOperation({ name, version, signature, facts }: Model): JsonObject 
 }
 
 /** A request body with these tensors, or undefined when it would be too large to show. */
-export function sampleBody(inputs: NamedTensors): JsonObject | undefined {
+function sampleBody(inputs: NamedTensors): JsonObject | undefined {
   let elements = 0;
   for (const { data } of inputs.values()) elements += data.length;
   if (elements > 4096) return undefined;

@@ -11,7 +11,7 @@ export interface OnnxValueInfo {
   readonly shape: readonly (number | string)[];
 }
 
-export interface OnnxInitializer {
+interface OnnxInitializer {
   readonly name: string;
   readonly shape: readonly number[];
   /** onnx.TensorProto.DataType; 1 is float32. */

@@ -28,7 +28,7 @@ interface DatatypeTraits {
 }
 
 /** Order is part of the engine's frame format: append only. BOOL travels as bytes 0/1, FP16 as its raw 16 bits. */
-export const DATATYPES = {
+const DATATYPES = {
   BOOL: { bytes: 1, onnx: 'bool', array: Uint8Array },
   UINT8: { bytes: 1, onnx: 'uint8', array: Uint8Array, range: [0n, 255n] },
   UINT16: { bytes: 2, onnx: 'uint16', array: Uint16Array, range: [0n, 65_535n] },
@@ -55,10 +55,6 @@ export const DATATYPE_NAMES = Object.keys(DATATYPES) as Datatype[];
 
 export function traitsOf(datatype: Datatype): DatatypeTraits {
   return DATATYPES[datatype];
-}
-
-export function isDatatype(name: string): name is Datatype {
-  return Object.hasOwn(DATATYPES, name);
 }
 
 /** The protocol's name for a type that onnxruntime names, or undefined where the protocol has none (int4, bfloat16). */

@@ -69,7 +69,7 @@ function checkTensor({ name, datatype, shape }: TensorMetadata, tensor: Tensor, 
   }
 }
 
-export function printShape(shape: readonly number[]): string {
+function printShape(shape: readonly number[]): string {
   return `[${shape.join(',')}]`;
 }
 

@@ -1,0 +1,73 @@
+// The README's tables, from their one declaration each. `npm run readme` writes them; a test compares.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describeSettings } from '../src/config/describe.ts';
+import { ERROR_CODES, type ErrorCode } from '../src/errors.ts';
+import { STATUS_OF } from '../src/http/error-handler.ts';
+import { DISPATCH_REASONS } from '../src/inference.ts';
+import { METRICS } from '../src/observability/metrics.ts';
+
+const README = new URL('../README.md', import.meta.url);
+
+/** The README as it should be: what stands between `<!-- table: x -->` and `<!-- end -->` is replaced. */
+export function renderReadme(text: string): string {
+  return text.replaceAll(
+    /(<!-- table: (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, start: string, name: string, end: string) => {
+      const table = TABLES[name];
+      if (!table) throw new Error(`the README asks for an unknown table '${name}'`);
+      return `${start}\n${table()}\n\n${end}`;
+    },
+  );
+}
+
+const TABLES: Record<string, () => string> = {
+  settings: () =>
+    markdownTable(
+      ['Setting', 'Flag', 'Environment', 'Default', 'Meaning'],
+      describeSettings().map(({ name, flag, environment, defaultValue, description, perModel }) => [
+        `\`${name}\`${perModel ? ' *' : ''}`,
+        `\`${flag}\``,
+        `\`${environment}\``,
+        `\`${defaultValue}\``,
+        description,
+      ]),
+    ),
+  errors: () =>
+    markdownTable(
+      ['Code', 'Status', 'Meaning'],
+      Object.entries(ERROR_CODES).map(([code, meaning]) => [
+        `\`${code}\``,
+        String(STATUS_OF[code as ErrorCode]),
+        meaning,
+      ]),
+    ),
+  metrics: () =>
+    markdownTable(
+      ['Metric', 'Kind', 'Labels', 'Meaning'],
+      Object.entries(METRICS).map(([name, { kind, labels, help }]) => [
+        `\`${name}\``,
+        kind,
+        labels.map((l) => `\`${l}\``).join(', '),
+        help,
+      ]),
+    ),
+  reasons: () =>
+    markdownTable(
+      ['Reason', 'Meaning'],
+      Object.entries(DISPATCH_REASONS).map(([reason, meaning]) => [`\`${reason}\``, meaning]),
+    ),
+  load: () => {
+    const { rows } = JSON.parse(readFileSync(new URL('load-results.json', import.meta.url), 'utf8')) as {
+      rows: { head: string[]; body: string[][] };
+    };
+    return markdownTable(rows.head, rows.body);
+  },
+};
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+if (import.meta.main) writeFileSync(README, renderReadme(readFileSync(README, 'utf8')));
