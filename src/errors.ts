@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   INVALID_INPUT:
     'A tensor does not fit the model: name, datatype, shape or an element. Correct it as the message says.',
   BODY_TOO_LARGE: 'The body is over `maxBodyBytes`. Send less at a time, or ask the operator to raise the setting.',
+  UNSUPPORTED_ENCODING: 'The body has a `Content-Encoding` other than gzip, deflate or identity.',
   NOT_FOUND: 'No such route. See `/docs` for the routes there are.',
   METHOD_NOT_ALLOWED: 'The route exists, with another method. The `Allow` header names it.',
   MODEL_NOT_FOUND: 'No model or version of that name. `GET /v2/models` lists the names.',

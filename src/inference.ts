@@ -15,10 +15,16 @@ export interface InferenceContext {
   readonly deadlineAt: number;
 }
 
+export interface RequestedOutput {
+  readonly name: string;
+  /** Wanted as its so many highest classes instead of the numbers; undefined: the numbers. */
+  readonly classes?: number | undefined;
+}
+
 export interface InferenceRequest {
   readonly inputs: NamedTensors;
-  /** Names of the outputs wanted, none twice; undefined: all. */
-  readonly outputs: readonly string[] | undefined;
+  /** The outputs wanted, none twice; undefined: all. */
+  readonly outputs: readonly RequestedOutput[] | undefined;
 }
 
 /** Why a batch was sent when it was; declared once, counted in the metrics. */

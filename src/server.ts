@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Settings } from './config/schema.ts';
 import { createApp } from './http/app.ts';
-import { pickVersions, readModelConfig } from './model/config.ts';
+import { pickVersions, readLabels, readModelConfig } from './model/config.ts';
 import { loadModel, type ModelObserver } from './model/loader.ts';
 import type { Model } from './model/model.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -92,8 +92,15 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
       const model = scan().find((candidate) => candidate.name === name);
       if (!model) return [];
       const config = readModelConfig(model.folder, settings);
+      const labels = readLabels(model.folder);
       return pickVersions([...model.versions.keys()], config.versions).map((number): Loadable => {
-        const source = { name, version: String(number), path: model.versions.get(number)!, settings: config.settings };
+        const source = {
+          name,
+          version: String(number),
+          path: model.versions.get(number)!,
+          settings: config.settings,
+          labels,
+        };
         return { version: source.version, load: () => load(source, metrics, logger) };
       });
     },
@@ -112,7 +119,7 @@ async function load(source: Parameters<typeof loadModel>[0], metrics: Metrics, l
   const log = logger.child({ model: name, version });
   try {
     const model = await loadModel(source, observe(name, version, metrics, log));
-    const { sample: _, ...facts } = model.facts;
+    const { sample: _, labels: __, ...facts } = model.facts;
     log.info({ ...facts }, 'model loaded');
     return model;
   } catch (error) {

@@ -63,7 +63,12 @@ function isBinary(name: string, { outputs, binaryOutput }: DecodedRequest): bool
   return outputs ? outputs.some((output) => output.name === name && output.binary) : binaryOutput;
 }
 
-function readBlob({ name, datatype }: RequestInput, blob: Uint8Array, length: number): TensorData {
+/** Elements of an input out of its bytes. @throws ServingError INVALID_INPUT for a size that does not fit */
+export function readBlob(
+  { name, datatype }: Pick<RequestInput, 'name' | 'datatype'>,
+  blob: Uint8Array,
+  length: number,
+): TensorData {
   if (datatype === 'BYTES') return readStrings(name, blob, length);
   const expected = length * traitsOf(datatype).bytes;
   if (blob.byteLength !== expected) {

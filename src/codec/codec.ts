@@ -1,10 +1,17 @@
 // Between bytes and tensors: what a request and a response look like once they have left the wire.
 
-import type { InferenceResponse } from '../inference.ts';
+import type { InferenceResponse, RequestedOutput } from '../inference.ts';
+import type { ModelSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 
-export interface RequestedOutput {
+/** The model a request is for, as far as decoding needs it. */
+export interface DecodingTarget {
   readonly name: string;
+  readonly signature: ModelSignature;
+}
+
+/** An output asked for by name, and the form it is wanted in. */
+export interface EncodedOutput extends RequestedOutput {
   readonly binary: boolean;
 }
 
@@ -12,7 +19,7 @@ export interface DecodedRequest {
   readonly id: string | undefined;
   readonly inputs: NamedTensors;
   /** Outputs asked for by name, none twice; undefined: all. */
-  readonly outputs: readonly RequestedOutput[] | undefined;
+  readonly outputs: readonly EncodedOutput[] | undefined;
   /** Form of the outputs that were not asked for by name. */
   readonly binaryOutput: boolean;
   /** The protocol's `timeout` parameter, in microseconds. */
@@ -31,6 +38,6 @@ export interface InferCodec {
    * @param headerLength the Inference-Header-Content-Length header, in bytes
    * @throws ServingError INVALID_REQUEST or INVALID_INPUT that says what was expected, what came and where
    */
-  decode(body: Uint8Array, headerLength: number | undefined): DecodedRequest;
+  decode(body: Uint8Array, headerLength: number | undefined, model: DecodingTarget): DecodedRequest;
   encode(response: InferenceResponse, request: DecodedRequest): EncodedBody;
 }

@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
 import { ServingError } from '../errors.ts';
 import { elementCount, type Tensor, type TensorData } from '../tensor/tensor.ts';
-import type { DecodedRequest, RequestedOutput } from './codec.ts';
+import type { DecodedRequest, EncodedOutput } from './codec.ts';
 import { parseExactJson } from './exact-json.ts';
 import { readElements } from './json-elements.ts';
 import { inferRequest } from './schema.ts';
@@ -90,16 +90,24 @@ function readTensor(input: RequestInput, readBlob: BlobReader): Tensor {
   return { datatype, shape, data: readElements(name, datatype, length === 0 ? [] : data, length) };
 }
 
-function readOutputs(outputs: NonNullable<z.output<typeof inferRequest>['outputs']>): RequestedOutput[] {
+function readOutputs(outputs: NonNullable<z.output<typeof inferRequest>['outputs']>): EncodedOutput[] {
   const seen = new Set<string>();
   return outputs.map(({ name, parameters }) => {
     if (seen.has(name)) throw invalid(`output '${name}' already exists in request`);
     seen.add(name);
-    if (parameters && 'classification' in parameters) {
-      throw invalid(`output '${name}' asks for 'classification', which this server does not offer yet`);
+    if (parameters && 'shared_memory_region' in parameters) {
+      throw invalid(`output '${name}' asks for shared memory, which this server does not offer`);
     }
-    return { name, binary: parameters?.binary_data === true };
+    return { name, binary: parameters?.binary_data === true, classes: readClasses(name, parameters?.classification) };
   });
+}
+
+function readClasses(name: string, classes: unknown): number | undefined {
+  if (classes === undefined) return undefined;
+  if (Number.isSafeInteger(classes) && (classes as number) > 0) return classes as number;
+  throw invalid(
+    `'classification' of output '${name}' must be a number of classes from 1, got ${JSON.stringify(classes)}`,
+  );
 }
 
 function invalid(message: string): ServingError {

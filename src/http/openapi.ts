@@ -97,13 +97,14 @@ const ERROR_TEXTS: Record<number, string> = {
   403: 'Not allowed by the configuration',
   404: 'No such model or version',
   413: 'The body is too large',
+  415: 'The body has an encoding other than gzip and deflate',
   422: 'The model refused these values, or could not be loaded',
   500: 'A defect of the server, or a request that killed two engines',
   503: 'Not ready, full, or timed out while waiting; retry after `Retry-After`',
   504: 'The deadline passed while the model ran',
 };
 
-export const INFER_ERRORS = [400, 404, 413, 422, 500, 503, 504] as const;
+export const INFER_ERRORS = [400, 404, 413, 415, 422, 500, 503, 504] as const;
 
 function reference(name: SchemaName): JsonObject {
   return { $ref: `#/components/schemas/${PROTOCOL_SCHEMAS[name].meta()?.id}` };

@@ -46,6 +46,13 @@ export function readModelConfig(folder: string | undefined, defaults: ModelSetti
   return { versions, settings: { ...defaults, ...set } };
 }
 
+/** The class names in a model's labels.txt, one a line; empty when there is none. */
+export function readLabels(folder: string | undefined): string[] {
+  const path = folder && join(folder, 'labels.txt');
+  if (!path || !existsSync(path)) return [];
+  return readFileSync(path, 'utf8').trimEnd().split(/\r?\n/);
+}
+
 /** The versions that a policy picks, in ascending order. */
 export function pickVersions(available: readonly number[], policy: VersionPolicy): number[] {
   const sorted = [...available].sort((a, b) => a - b);

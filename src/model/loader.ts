@@ -16,6 +16,8 @@ export interface ModelSource {
   readonly version: string;
   readonly path: string;
   readonly settings: ModelSettings;
+  /** Names of the classes, by index; empty where there are none. */
+  readonly labels: readonly string[];
 }
 
 export interface ModelObserver extends BatchObserver, EngineObserver, RequestObserver {}
@@ -48,6 +50,7 @@ export async function loadModel(source: ModelSource, observer: ModelObserver): P
       executionProvider: { name: executionProvider, passedOver: providerReasons },
       hiddenOutputs,
       requestTimeoutMs: settings.requestTimeoutMs,
+      labels: source.labels,
       sample: verdict.sample,
     };
     return new Model({ name, version, signature: { ...signature, batchable }, facts, executor, scheduler, observer });

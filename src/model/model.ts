@@ -4,6 +4,7 @@ import type { Scheduler } from '../batching/scheduler.ts';
 import { ServingError } from '../errors.ts';
 import type { Executor } from '../execution/executor.ts';
 import type { InferenceContext, InferenceRequest, InferenceResponse } from '../inference.ts';
+import { checkClassifiable, classify } from '../tensor/classification.ts';
 import { checkInputs, type ModelSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 
@@ -15,6 +16,8 @@ export interface ModelFacts {
   readonly executionProvider: { readonly name: string; readonly passedOver: readonly string[] };
   readonly hiddenOutputs: readonly { readonly name: string; readonly reason: string }[];
   readonly requestTimeoutMs: number;
+  /** Names of the classes, by index; from the model's labels.txt. */
+  readonly labels: readonly string[];
   /** One row that the model has run when it was loaded; undefined when no made-up input suited it. */
   readonly sample: NamedTensors | undefined;
 }
@@ -65,7 +68,9 @@ export class Model {
     try {
       const inputs = checkInputs(this.signature, this.name, request.inputs);
       this.#checkOutputs(request.outputs);
-      const { outputs, timings } = await this.#scheduler.enqueue(inputs, request.outputs, context);
+      const names = request.outputs?.map(({ name }) => name);
+      const { outputs: raw, timings } = await this.#scheduler.enqueue(inputs, names, context);
+      const outputs = this.#classify(raw, request.outputs);
       this.#observer.requestAnswered('ok', performance.now() - startedAt);
       return { model: this.name, version: this.version, outputs, timings };
     } catch (error) {
@@ -85,9 +90,20 @@ export class Model {
     return this.#executor.close();
   }
 
-  #checkOutputs(wanted: readonly string[] | undefined): void {
-    for (const name of wanted ?? []) {
-      if (this.signature.outputs.some((output) => output.name === name)) continue;
+  #classify(outputs: NamedTensors, wanted: InferenceRequest['outputs']): NamedTensors {
+    if (!wanted?.some(({ classes }) => classes)) return outputs;
+    const shaped = new Map(outputs);
+    for (const { name, classes } of wanted) {
+      if (classes) shaped.set(name, classify(outputs.get(name)!, classes, this.signature.batchable, this.facts.labels));
+    }
+    return shaped;
+  }
+
+  #checkOutputs(wanted: InferenceRequest['outputs']): void {
+    for (const { name, classes } of wanted ?? []) {
+      const known = this.signature.outputs.find((output) => output.name === name);
+      if (known && classes) checkClassifiable(known);
+      if (known) continue;
       const hidden = this.facts.hiddenOutputs.find((output) => output.name === name);
       const outputs = this.signature.outputs.map((output) => `'${output.name}'`).join(', ');
       throw new ServingError(

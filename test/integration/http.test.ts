@@ -7,6 +7,7 @@ const repository = repositoryOf({
   'double/1/model.onnx': doubling(),
   'double/3/model.onnx': doubling(),
   'double/config.yaml': 'versions: all',
+  'double/labels.txt': 'one\ntwo\n',
   'odd name.v1/model.onnx': identity('int64'),
 });
 const lines: string[] = [];
@@ -99,6 +100,28 @@ describe('inference', () => {
     ]);
     expect([response.rawPayload.readFloatLE(length), response.rawPayload.readFloatLE(length + 4)]).toEqual([3, -4]);
     expect(response.headers['content-type']).toBe('application/octet-stream');
+  });
+
+  test('a raw body is the one input, when its shape can be deduced', async () => {
+    const raw = (model: string, payload: Buffer) =>
+      server.app.inject({
+        method: 'POST',
+        url: `/v2/models/${model}/infer`,
+        payload,
+        headers: { 'Inference-Header-Content-Length': '0' },
+      });
+    const response = await raw('double', Buffer.from(Float32Array.of(1, 2, 3, 4).buffer));
+    const length = Number(response.headers['inference-header-content-length']);
+    expect(JSON.parse(response.rawPayload.subarray(0, length).toString()).outputs[0].shape).toEqual([2, 2]);
+    expect(response.rawPayload.readFloatLE(length + 12)).toBe(8);
+    expect((await raw('double', Buffer.alloc(7))).json().error).toContain('input byte size mismatch');
+  });
+
+  test('classification gives the highest classes, with labels from labels.txt', async () => {
+    const { body } = await server.infer('double', row, { outputs: [{ name: 'y', parameters: { classification: 1 } }] });
+    expect(body.outputs).toEqual([{ name: 'y', datatype: 'BYTES', shape: [1, 1], data: ['4.000000:1:two'] }]);
+    const refused = await server.infer('double', row, { outputs: [{ name: 'y', parameters: { classification: 0 } }] });
+    expect(refused.status).toBe(400);
   });
 
   test.each<[string, Refused, number, string]>([

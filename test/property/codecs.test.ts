@@ -7,6 +7,7 @@ import { ServingError } from '../../src/errors.ts';
 import type { NamedTensors } from '../../src/tensor/tensor.ts';
 import { namedTensors, tensorOf } from '../fixtures/tensors.ts';
 
+const model = { name: 'm', signature: { inputs: [], outputs: [], batchable: true } };
 const runs = { numRuns: 500 };
 const timings = { queueMs: 0, computeMs: 0, batchRows: 1, dispatchReason: 'idle' } as const;
 const asked = (binaryOutput: boolean): DecodedRequest => ({
@@ -35,7 +36,7 @@ describe.each([
   ['binary', true],
 ])('%s', (_, binary) => {
   const decode = (body: Buffer, headerLength: number | undefined) =>
-    (binary ? binaryCodec : jsonCodec).decode(body, headerLength);
+    (binary ? binaryCodec : jsonCodec).decode(body, headerLength, model);
 
   test('decode of encode is the identity, for every datatype, NaN, -0 and the ends of every range', () => {
     fc.assert(

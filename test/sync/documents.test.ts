@@ -30,6 +30,14 @@ test('the version stands once in effect', () => {
   expect(read('CHANGELOG.md')).toContain(`## [${API_INFO.version}]`);
 });
 
+test('npm 10, which does not read allowScripts, is not told of a script that fetches CUDA libraries', () => {
+  // `npm install` writes the flag back into the lock file; take it out again.
+  expect(
+    JSON.parse(read('package-lock.json')).packages['node_modules/onnxruntime-node'].hasInstallScript,
+  ).toBeUndefined();
+  expect(JSON.parse(read('package.json')).allowScripts).toEqual({ node: true, 'onnxruntime-node': false });
+});
+
 test('every error code has a status and is thrown somewhere', () => {
   expect(Object.keys(STATUS_OF)).toEqual(Object.keys(ERROR_CODES));
   for (const code of Object.keys(ERROR_CODES)) {

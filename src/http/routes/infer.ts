@@ -4,9 +4,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { binaryCodec, wantsBinary } from '../../codec/binary-codec.ts';
 import type { DecodedRequest, InferCodec } from '../../codec/codec.ts';
 import { jsonCodec } from '../../codec/json-codec.ts';
+import { rawCodec } from '../../codec/raw-codec.ts';
 import { ServingError } from '../../errors.ts';
 import type { CancelSignal, InferenceContext, InferenceTimings } from '../../inference.ts';
 import type { DataPlane } from '../../serving/data-plane.ts';
+import { sendPacked, unpackBody } from '../compression.ts';
 import { describeRoute, INFER_ERRORS } from '../openapi.ts';
 
 interface ModelPath {
@@ -24,13 +26,11 @@ export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
     const model = dataPlane.model(request.params.model, request.params.version);
     const body = request.body ?? EMPTY;
     const headerLength = readHeaderLength(request, body.length);
-    const codec: InferCodec = headerLength === undefined ? jsonCodec : binaryCodec;
-    const decoded = codec.decode(body, headerLength);
+    const decoded = codecFor(headerLength).decode(body, headerLength, model);
     const decodedAt = performance.now();
 
     const context = contextOf(request, reply, decoded, receivedAt, model.facts.requestTimeoutMs);
-    const outputs = decoded.outputs?.map((output) => output.name);
-    const response = await dataPlane.infer(model, { inputs: decoded.inputs, outputs }, context, body.length);
+    const response = await dataPlane.infer(model, decoded, context, body.length);
 
     const answeredAt = performance.now();
     const encoded = (wantsBinary(decoded) ? binaryCodec : jsonCodec).encode(response, decoded);
@@ -43,7 +43,7 @@ export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
     reply.header('ortlet-dispatch-reason', timings.dispatchReason);
     if (dataPlane.draining) reply.header('connection', 'close');
     request.log.debug({ requestId: request.id, model: model.name, timings }, 'request answered');
-    return reply.send(encoded.body);
+    return sendPacked(request, reply, encoded.body);
   };
   const schema = (operationId: string, summary: string) =>
     describeRoute({
@@ -55,12 +55,21 @@ export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
       binary: true,
       errors: INFER_ERRORS,
     });
-  app.post('/v2/models/:model/infer', { schema: schema('infer', 'Run the newest ready version of a model') }, handler);
-  app.post(
-    '/v2/models/:model/versions/:version/infer',
-    { schema: schema('inferVersion', 'Run a version of a model') },
+  app.post<ModelPath>(
+    '/v2/models/:model/infer',
+    { schema: schema('infer', 'Run the newest ready version of a model'), preParsing: unpackBody },
     handler,
   );
+  app.post<ModelPath>(
+    '/v2/models/:model/versions/:version/infer',
+    { schema: schema('inferVersion', 'Run a version of a model'), preParsing: unpackBody },
+    handler,
+  );
+}
+
+function codecFor(headerLength: number | undefined): InferCodec {
+  if (headerLength === undefined) return jsonCodec;
+  return headerLength === 0 ? rawCodec : binaryCodec;
 }
 
 function readHeaderLength({ headers }: FastifyRequest, bodyLength: number): number | undefined {

@@ -7,7 +7,7 @@ import type { TensorMetadata } from '../../tensor/signature.ts';
 import { API_INFO, describeRoute } from '../openapi.ts';
 
 /** The protocol's extensions that are there. */
-export const SERVER_EXTENSIONS = ['binary_tensor_data', 'model_repository', 'parameters'];
+export const SERVER_EXTENSIONS = ['binary_tensor_data', 'classification', 'model_repository', 'parameters'];
 
 interface ModelPath {
   Params: { model: string; version?: string };
