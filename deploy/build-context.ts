@@ -27,8 +27,15 @@ export function isSent(file: string, patterns: string): boolean {
 }
 
 function fits(path: string, pattern: string): boolean {
-  for (let part = path; part !== '.'; part = dirname(part)) if (matchesGlob(part, pattern)) return true;
+  for (let part = path; part !== '.'; part = dirname(part)) {
+    if (matchesGlob(plain(part), plain(pattern))) return true;
+  }
   return false;
+}
+
+/** Docker's `*` takes names that begin with a dot like any other, Node's does not. */
+function plain(path: string): string {
+  return path.replaceAll(/(?<=^|\/)\./g, '_.');
 }
 
 if (import.meta.main)

@@ -5,7 +5,7 @@ import { MODELS } from './models.ts';
 export type BodyForm = 'json' | 'binary';
 
 /** Closed: each connection sends as soon as it has its answer. Open: requests come when they come. */
-export type Arrival = { readonly kind: 'closed'; readonly connections: number } | { readonly kind: 'open' };
+type Arrival = { readonly kind: 'closed'; readonly connections: number } | { readonly kind: 'open' };
 
 export interface Scenario {
   readonly name: string;

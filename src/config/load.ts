@@ -53,9 +53,15 @@ function readEnvironment(environment: SettingsSources['environment']): Record<st
   const found: Record<string, unknown> = {};
   for (const [variable, value] of Object.entries(environment)) {
     if (!variable.startsWith('ORTLET_') || value === undefined || variable === environmentName('config')) continue;
+    if (isServiceLink(variable, value)) continue;
     found[known.get(variable) ?? variable] = value;
   }
   return found;
+}
+
+/** Kubernetes tells every pod of a Service named `ortlet` by variables of these names, ORTLET_PORT=tcp://… among them. */
+function isServiceLink(variable: string, value: string): boolean {
+  return /^ORTLET_(SERVICE_(HOST|PORT)|PORT_[0-9]+_)/.test(variable) || /^(tcp|udp|sctp):\/\//.test(value);
 }
 
 function readSettingsFile(file: string | undefined): Record<string, unknown> {

@@ -1,48 +1,47 @@
-// The engine child's entry: frames come in on file descriptor 3, runs happen one after the other, answers go back.
-// It ends when the server's end of the socket closes.
+// The engine child's entry: takes a frame from file descriptor 3, runs it, writes the answer, takes the next.
+// Reads and writes block: an engine has nothing else to do, and a large tensor goes straight into the buffer that its
+// typed array is a view on. It ends when the server's end of the socket closes.
 
-import { Socket } from 'node:net';
+import { readSync, writevSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { encodeFrame, type Frame, FrameReader } from './frames.ts';
 import { OnnxSession, type SessionOptions } from './onnx-session.ts';
 
+const SOCKET = 3;
 /** On a saturated machine the server's health, refusals and batching come before the engines' runs. */
 const ENGINE_NICENESS = 5;
 
 const sessions = new Map<number, OnnxSession>();
-const socket = new Socket({
-  fd: 3,
-  onread: {
-    buffer: Buffer.allocUnsafeSlow(256 * 1024),
-    callback: (bytesRead, buffer) => {
-      reader.push(buffer.subarray(0, bytesRead));
-      return true;
-    },
-  },
-});
-let queue = Promise.resolve();
-const reader = new FrameReader((frame) => {
-  queue = queue.then(() => answer(frame));
-});
+const frames: Frame[] = [];
+const reader = new FrameReader((frame) => frames.push(frame));
 
 setPriority(ENGINE_NICENESS);
-process.on('SIGINT', () => {}); // The terminal sends it to the whole group; the server decides when engines end.
-process.on('SIGTERM', () => {});
-socket.on('close', () => process.exit(0));
-socket.on('end', () => process.exit(0));
-socket.on('error', () => process.exit(0));
+// The terminal sends signals to the whole group; the server decides when engines end.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
-async function answer(frame: Frame): Promise<void> {
+while (receive()) {
+  for (const frame of frames.splice(0)) send(await answer(frame));
+}
+process.exit(0);
+
+/** Waits for bytes; false when the server has gone. */
+function receive(): boolean {
   try {
-    send(frame.kind === 'load' ? await load(frame) : await run(frame));
+    const count = readSync(SOCKET, reader.space());
+    reader.received(count);
+    return count > 0;
+  } catch {
+    return false;
+  }
+}
+
+async function answer(frame: Frame): Promise<Frame> {
+  const { session, id } = frame;
+  try {
+    return frame.kind === 'load' ? await load(frame) : await run(frame);
   } catch (error) {
-    send({
-      ...frame,
-      kind: 'failed',
-      elapsedMs: 0,
-      text: error instanceof Error ? error.message : String(error),
-      tensors: [],
-    });
+    const text = error instanceof Error ? error.message : String(error);
+    return { kind: 'failed', session, id, elapsedMs: 0, text, tensors: [] };
   }
 }
 
@@ -63,7 +62,13 @@ async function run({ session, id, text, tensors }: Frame): Promise<Frame> {
 }
 
 function send(frame: Frame): void {
-  socket.cork();
-  for (const chunk of encodeFrame(frame)) socket.write(chunk);
-  socket.uncork();
+  let chunks = encodeFrame(frame);
+  while (chunks.length > 0) chunks = dropWritten(chunks, writevSync(SOCKET, chunks));
+}
+
+function dropWritten(chunks: Uint8Array[], written: number): Uint8Array[] {
+  let rest = written;
+  let i = 0;
+  while (i < chunks.length && rest >= chunks[i]!.byteLength) rest -= chunks[i++]!.byteLength;
+  return rest === 0 ? chunks.slice(i) : [chunks[i]!.subarray(rest), ...chunks.slice(i + 1)];
 }

@@ -32,6 +32,7 @@ export interface Frame {
 
 const HEADER_BYTES = 32;
 const COPY_BELOW_BYTES = 64 * 1024;
+const STAGING_BYTES = 64 * 1024;
 const KIND_NAMES = Object.fromEntries(Object.entries(FRAME_KINDS).map(([name, code]) => [code, name as FrameKind]));
 const padded = (length: number) => (length + 7) & ~7;
 
@@ -81,11 +82,17 @@ function withPadding(block: Uint8Array): Uint8Array[] {
   return gap === 0 ? [block] : [block, new Uint8Array(gap)];
 }
 
-/** Cuts a byte stream into frames; each frame gets a buffer of its own, which its tensors are views on. */
+/**
+ * Cuts a byte stream into frames. Each frame gets a buffer of its own, which its tensors are views on; what is missing
+ * of a large frame is received straight into it.
+ *
+ *   const count = read(fd, reader.space());  reader.received(count);      or      reader.push(chunk);
+ */
 export class FrameReader {
   #onFrame: (frame: Frame) => void;
-  #prefix = Buffer.alloc(4);
-  #prefixFilled = 0;
+  #staging = Buffer.allocUnsafeSlow(STAGING_BYTES);
+  /** Bytes in the staging buffer that belong to no frame yet: fewer than four. */
+  #staged = 0;
   #body: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
 
@@ -93,29 +100,63 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
+  /** Where the next bytes should go. */
+  space(): Uint8Array {
+    return this.#body ? this.#body.subarray(this.#filled) : this.#staging.subarray(this.#staged);
+  }
+
+  /** @param count how many bytes were put into `space()` */
+  received(count: number): void {
+    if (this.#body) {
+      this.#filled += count;
+      if (this.#filled === this.#body.length) this.#finish(this.#body);
+      return;
+    }
+    this.push(this.#staging.subarray(0, this.#staged + count));
+  }
+
   push(chunk: Uint8Array): void {
     let offset = 0;
+    if (chunk.buffer === this.#staging.buffer) this.#staged = 0;
     while (offset < chunk.length) {
       if (!this.#body) {
-        this.#prefix[this.#prefixFilled++] = chunk[offset++]!;
-        if (this.#prefixFilled < 4) continue;
-        const length = this.#prefix.readUInt32LE(0);
-        invariant(length >= HEADER_BYTES, 'a frame shorter than its header');
-        // Not from the pool: the frame's tensors live on in this buffer.
-        this.#body = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-        this.#body.set(this.#prefix);
-        this.#filled = 4;
+        const rest = chunk.length - offset + this.#staged;
+        if (rest < 4) {
+          this.#staging.set(chunk.subarray(offset), this.#staged);
+          this.#staged = rest;
+          return;
+        }
+        offset = this.#begin(chunk, offset);
       }
-      const piece = chunk.subarray(offset, offset + this.#body.length - this.#filled);
-      this.#body.set(piece, this.#filled);
+      const body = this.#body!;
+      const piece = chunk.subarray(offset, offset + body.length - this.#filled);
+      body.set(piece, this.#filled);
       this.#filled += piece.length;
       offset += piece.length;
-      if (this.#filled < this.#body.length) return;
-      const body = this.#body;
-      this.#body = undefined;
-      this.#prefixFilled = 0;
-      this.#onFrame(decodeFrame(body));
+      if (this.#filled === body.length) this.#finish(body);
     }
+  }
+
+  /** Reads the length, part of which may be staged, and makes the frame's buffer. @returns where the rest begins */
+  #begin(chunk: Uint8Array, offset: number): number {
+    const prefix = Buffer.from([
+      ...this.#staging.subarray(0, this.#staged),
+      ...chunk.subarray(offset, offset + 4 - this.#staged),
+    ]);
+    const length = prefix.readUInt32LE(0);
+    invariant(length >= HEADER_BYTES, 'a frame shorter than its header');
+    // Not from the pool: the frame's tensors live on in this buffer.
+    this.#body = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    this.#body.set(prefix);
+    this.#filled = 4;
+    const next = offset + 4 - this.#staged;
+    this.#staged = 0;
+    return next;
+  }
+
+  #finish(body: Uint8Array<ArrayBuffer>): void {
+    this.#body = undefined;
+    this.#onFrame(decodeFrame(body));
   }
 }
 

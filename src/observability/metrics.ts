@@ -102,6 +102,14 @@ export class Metrics {
         .get(name)!
         .labels({ ...labels, ...more })
         .set(value);
+    // A counter that begins at its first event hides that event from increase() and rate().
+    for (const name of ['ortlet_engine_exits_total', 'ortlet_batch_failures_total'] as const) {
+      this.#counters.get(name)!.labels(labels).inc(0);
+    }
+    this.#counters
+      .get('ortlet_requests_total')!
+      .labels({ ...labels, outcome: 'ok' })
+      .inc(0);
     const observeRequest = observe('ortlet_request_duration_seconds');
     const observeQueue = observe('ortlet_queue_duration_seconds');
     const observeCompute = observe('ortlet_compute_duration_seconds');

@@ -30,7 +30,8 @@ export function byteLength(tensor: Tensor): number {
 
 /** A zeroed array of the datatype. */
 export function allocate(datatype: Exclude<Datatype, 'BYTES'>, length: number): NumericArray {
-  return new (traitsOf(datatype).array as new (length: number) => NumericArray)(length);
+  const array = traitsOf(datatype).array as new (length: number) => NumericArray;
+  return new array(length);
 }
 
 /**

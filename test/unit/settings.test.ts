@@ -23,6 +23,16 @@ test('execution providers are a list in the environment and a list of names or o
   ]);
 });
 
+test('what Kubernetes says of a Service named ortlet is no setting', () => {
+  const environment = {
+    ORTLET_PORT: 'tcp://10.0.0.1:8080',
+    ORTLET_SERVICE_HOST: '10.0.0.1',
+    ORTLET_SERVICE_PORT_HTTP: '80',
+    ORTLET_PORT_8080_TCP_ADDR: '10.0.0.1',
+  };
+  expect(load({ environment }).port).toBe(8080);
+});
+
 describe('a wrong setting is one clear line', () => {
   test.each([
     [{ environment: { ORTLET_PROT: '1' } }, "unknown setting 'ORTLET_PROT' in the environment"],
