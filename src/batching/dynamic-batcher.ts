@@ -8,6 +8,7 @@ import { joinRows, rowsOf, shapeKey, splitRows } from '../tensor/rows.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { type BatchPolicy, nextBatch } from './batch-policy.ts';
 import { CostModel } from './cost-model.ts';
+import { Deadlines } from './deadlines.ts';
 import { type QueuedRequest, RequestQueue } from './request-queue.ts';
 import type { ScheduledResult, Scheduler } from './scheduler.ts';
 
@@ -34,8 +35,10 @@ interface Entry extends QueuedRequest {
   readonly enqueuedAt: number;
   alone: boolean;
   enginesKilled: number;
+  readonly context: InferenceContext;
   state: 'waiting' | 'running' | 'answered';
-  settle(answer: ScheduledResult | ServingError): void;
+  readonly resolve: (result: ScheduledResult) => void;
+  readonly reject: (error: ServingError) => void;
 }
 
 export class DynamicBatcher implements Scheduler {
@@ -44,6 +47,7 @@ export class DynamicBatcher implements Scheduler {
   #observer: BatchObserver;
   #queue = new RequestQueue<Entry>();
   #costs = new CostModel();
+  #deadlines: Deadlines<Entry>;
   #batches = 0;
   #inFlight = 0;
   #engineWasIdle = true;
@@ -54,6 +58,7 @@ export class DynamicBatcher implements Scheduler {
     this.#executor = executor;
     this.#options = options;
     this.#observer = observer;
+    this.#deadlines = new Deadlines(options.now, (entry) => this.#settle(entry, this.#late(entry)));
     executor.onChange(() => this.#enginesChanged());
   }
 
@@ -65,47 +70,39 @@ export class DynamicBatcher implements Scheduler {
     return this.#queue.length;
   }
 
-  async enqueue(
+  enqueue(
     inputs: NamedTensors,
     outputs: readonly string[] | undefined,
     context: InferenceContext,
   ): Promise<ScheduledResult> {
-    const { now, batchable } = this.#options;
-    const bytes = bytesOf(inputs);
-    this.#refuse(bytes, context);
-    const enqueuedAt = now();
-    const { promise, resolve, reject } = Promise.withResolvers<ScheduledResult>();
-    const timer = setTimeout(() => entry.settle(this.#late(entry)), context.deadlineAt - enqueuedAt);
-    const entry: Entry = {
-      inputs,
-      outputs,
-      key: (outputs ? `${outputs.join()}|` : '') + (batchable ? shapeKey(inputs) : ''),
-      rows: batchable ? rowsOf(inputs) : 1,
-      bytes,
-      enqueuedAt,
-      deadlineAt: context.deadlineAt,
-      alone: false,
-      enginesKilled: 0,
-      state: 'waiting',
-      settle: (answer) => {
-        if (entry.state === 'answered') return;
-        if (entry.state === 'waiting') this.#queue.remove(entry);
-        entry.state = 'answered';
-        clearTimeout(timer);
-        context.signal.onabort = null;
-        if (answer instanceof ServingError) reject(answer);
-        else resolve(answer);
-        this.#inFlight--;
-        this.#finishIfStopped();
-      },
-    };
-    context.signal.onabort = () => entry.settle(new ServingError('CANCELLED', 'The client closed the connection.'));
-    this.#inFlight++;
-    this.#queue.push(entry);
-    this.#engineWasIdle = this.#batches < this.#executor.slots;
-    // At the end of this turn of the event loop, so that requests which arrived together run together.
-    this.#pumping ??= setImmediate(() => this.#pump());
-    return promise;
+    return new Promise((resolve, reject) => {
+      const { now, batchable } = this.#options;
+      const bytes = bytesOf(inputs);
+      this.#refuse(bytes, context);
+      const entry: Entry = {
+        inputs,
+        outputs,
+        key: (outputs ? `${outputs.join()}|` : '') + (batchable ? shapeKey(inputs) : ''),
+        rows: batchable ? rowsOf(inputs) : 1,
+        bytes,
+        enqueuedAt: now(),
+        deadlineAt: context.deadlineAt,
+        alone: false,
+        enginesKilled: 0,
+        context,
+        state: 'waiting',
+        resolve,
+        reject,
+      };
+      context.signal.onabort = () =>
+        this.#settle(entry, new ServingError('CANCELLED', 'The client closed the connection.'));
+      this.#inFlight++;
+      this.#deadlines.add(entry);
+      this.#queue.push(entry);
+      this.#engineWasIdle = this.#batches < this.#executor.slots;
+      // At the end of this turn of the event loop, so that requests which arrived together run together.
+      this.#pumping ??= setImmediate(() => this.#pump());
+    });
   }
 
   stop(): Promise<void> {
@@ -134,6 +131,18 @@ export class DynamicBatcher implements Scheduler {
       const retryAfterMs = this.#expectedWaitMs();
       throw new ServingError('QUEUE_FULL', `Exceeds maximum queue size: ${full}. Retry later.`, { retryAfterMs });
     }
+  }
+
+  #settle(entry: Entry, answer: ScheduledResult | ServingError): void {
+    if (entry.state === 'answered') return;
+    if (entry.state === 'waiting') this.#queue.remove(entry);
+    entry.state = 'answered';
+    entry.context.signal.onabort = null;
+    this.#deadlines.delete(entry);
+    if (answer instanceof ServingError) entry.reject(answer);
+    else entry.resolve(answer);
+    this.#inFlight--;
+    this.#finishIfStopped();
   }
 
   #expectedWaitMs(): number {
@@ -182,7 +191,7 @@ export class DynamicBatcher implements Scheduler {
     this.#observer.batchExecuted({ rows, queueMs, computeMs, reason });
     entries.forEach((entry, i) => {
       const timings = { queueMs: queueMs[i]!, computeMs, batchRows: rows, dispatchReason: reason };
-      entry.settle({ outputs: parts[i]!, timings });
+      this.#settle(entry, { outputs: parts[i]!, timings });
     });
   }
 
@@ -192,7 +201,7 @@ export class DynamicBatcher implements Scheduler {
     for (const entry of entries) {
       if (engineDied) entry.enginesKilled++;
       const retry = engineDied ? entry.enginesKilled < MOST_ENGINES_KILLED : entries.length > 1;
-      if (!retry) entry.settle(error);
+      if (!retry) this.#settle(entry, error);
       if (entry.state === 'answered') continue;
       entry.alone = true;
       entry.state = 'waiting';
@@ -216,7 +225,7 @@ export class DynamicBatcher implements Scheduler {
       const error = new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, {
         retryAfterMs: 5000,
       });
-      for (const entry of [...this.#queue.groups()].flat()) entry.settle(error);
+      for (const entry of [...this.#queue.groups()].flat()) this.#settle(entry, error);
     }
     this.#pumping ??= setImmediate(() => this.#pump());
   }

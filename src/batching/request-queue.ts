@@ -41,7 +41,8 @@ export class RequestQueue<Request extends QueuedRequest> {
     }
     let place = group.length;
     while (place > 0 && group[place - 1]!.deadlineAt > request.deadlineAt) place--;
-    group.splice(place, 0, request);
+    if (place === group.length) group.push(request);
+    else group.splice(place, 0, request);
     this.#count(request, 1);
   }
 

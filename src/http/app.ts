@@ -83,7 +83,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
   await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });
 
-  inferRoutes(app, dataPlane);
+  inferRoutes(app, dataPlane, options.maxBodyBytes);
   healthRoutes(app, dataPlane);
   metadataRoutes(app, dataPlane, options.serverName);
   repositoryRoutes(app, registry, options.modelControl === 'explicit');

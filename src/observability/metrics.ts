@@ -1,6 +1,7 @@
 // Every metric, declared once. Labels come only from configured models and fixed lists, never from a request.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { HistogramFamily, ScalarFamily } from './tally.ts';
 
 const MODEL = ['model', 'version'] as const;
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -69,80 +70,67 @@ type MetricName = keyof typeof METRICS;
 
 export class Metrics {
   #registry = new Registry();
-  #histograms = new Map<MetricName, Histogram>();
-  #counters = new Map<MetricName, Counter>();
-  #gauges = new Map<MetricName, Gauge>();
+  #histograms = new Map<MetricName, HistogramFamily>();
+  #scalars = new Map<MetricName, ScalarFamily>();
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
     for (const [key, metric] of Object.entries(METRICS)) {
       const name = key as MetricName;
-      const options = { name, help: metric.help, labelNames: [...metric.labels], registers: [this.#registry] };
       if (metric.kind === 'histogram')
-        this.#histograms.set(name, new Histogram({ ...options, buckets: [...metric.buckets] }));
-      else if (metric.kind === 'counter') this.#counters.set(name, new Counter(options));
-      else this.#gauges.set(name, new Gauge(options));
+        this.#histograms.set(name, new HistogramFamily({ name, ...metric }, this.#registry));
+      else this.#scalars.set(name, new ScalarFamily({ name, ...metric }, this.#registry));
     }
   }
 
   /** The metrics of one model version; made once when the version is loaded. */
   forModel(model: string, version: string): ModelMetrics {
     const labels = { model, version };
-    const observe = (name: MetricName) => {
-      const child = this.#histograms.get(name)!.labels(labels);
-      return (value: number) => child.observe(value);
-    };
-    const count = (name: MetricName, more = {}) =>
-      this.#counters
-        .get(name)!
-        .labels({ ...labels, ...more })
-        .inc();
-    const set = (name: MetricName, value: number, more = {}) =>
-      this.#gauges
-        .get(name)!
-        .labels({ ...labels, ...more })
-        .set(value);
-    // A counter that begins at its first event hides that event from increase() and rate().
-    for (const name of ['ortlet_engine_exits_total', 'ortlet_batch_failures_total'] as const) {
-      this.#counters.get(name)!.labels(labels).inc(0);
-    }
-    this.#counters
-      .get('ortlet_requests_total')!
-      .labels({ ...labels, outcome: 'ok' })
-      .inc(0);
-    const observeRequest = observe('ortlet_request_duration_seconds');
-    const observeQueue = observe('ortlet_queue_duration_seconds');
-    const observeCompute = observe('ortlet_compute_duration_seconds');
-    const observeRows = observe('ortlet_batch_rows');
+    const distribution = (name: MetricName) => this.#histograms.get(name)!.child(labels);
+    const tally = (name: MetricName, more = {}) => this.#scalars.get(name)!.child({ ...labels, ...more });
+    const requestSeconds = distribution('ortlet_request_duration_seconds');
+    const queueSeconds = distribution('ortlet_queue_duration_seconds');
+    const computeSeconds = distribution('ortlet_compute_duration_seconds');
+    const batchRows = distribution('ortlet_batch_rows');
+    // Counters begin at 0, not at their first event, which increase() and rate() would not see.
+    const answered = tally('ortlet_requests_total', { outcome: 'ok' });
+    const failures = tally('ortlet_batch_failures_total');
+    const exits = tally('ortlet_engine_exits_total');
+    const depth = tally('ortlet_queue_depth');
+    const running = tally('ortlet_requests_in_flight');
     return {
       requestAnswered(outcome, seconds) {
-        observeRequest(seconds);
-        count('ortlet_requests_total', { outcome });
+        requestSeconds.observe(seconds);
+        (outcome === 'ok' ? answered : tally('ortlet_requests_total', { outcome })).value++;
       },
       batchExecuted({ rows, queueMs, computeMs, reason }) {
-        for (const wait of queueMs) observeQueue(wait / 1000);
-        observeCompute(computeMs / 1000);
-        observeRows(rows);
-        count('ortlet_batches_total', { reason });
+        for (const wait of queueMs) queueSeconds.observe(wait / 1000);
+        computeSeconds.observe(computeMs / 1000);
+        batchRows.observe(rows);
+        tally('ortlet_batches_total', { reason }).value++;
       },
-      batchFailed: () => count('ortlet_batch_failures_total'),
-      engineExited: () => count('ortlet_engine_exits_total'),
-      queueChanged(waiting, running) {
-        set('ortlet_queue_depth', waiting);
-        set('ortlet_requests_in_flight', running);
+      batchFailed() {
+        failures.value++;
+      },
+      engineExited() {
+        exits.value++;
+      },
+      queueChanged(waiting, inRuns) {
+        depth.value = waiting;
+        running.value = inRuns;
       },
       enginesChanged(ready, starting) {
-        set('ortlet_engines', ready, { state: 'ready' });
-        set('ortlet_engines', starting, { state: 'starting' });
+        tally('ortlet_engines', { state: 'ready' }).value = ready;
+        tally('ortlet_engines', { state: 'starting' }).value = starting;
       },
       stateChanged(current, states) {
-        for (const state of states) set('ortlet_model_state', state === current ? 1 : 0, { state });
+        for (const state of states) tally('ortlet_model_state', { state }).value = state === current ? 1 : 0;
       },
     };
   }
 
   errorAnswered(code: string): void {
-    this.#counters.get('ortlet_error_responses_total')!.labels({ code }).inc();
+    this.#scalars.get('ortlet_error_responses_total')!.child({ code }).value++;
   }
 
   /** Prometheus text format 0.0.4. */

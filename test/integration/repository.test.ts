@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { doubling, identity, repositoryOf } from '../fixtures/models.ts';
-import { serverOf, x } from '../fixtures/server.ts';
+import { serverOf, until, x } from '../fixtures/server.ts';
 
 const row = [x('FP32', [1, 2], [1, 2])];
 
@@ -51,8 +51,10 @@ test('a reload swaps in what is on disk now, without a failed request', async ()
       answers.push(status === 200 ? body.outputs[0]!.data[0] : body.error);
     }
   })();
+  await until(() => answers.at(-1) === 1);
   server.repository.add('m.onnx', doubling());
   await server.control('m', 'load');
+  await until(() => answers.at(-1) === 2);
   running = false;
   await client;
   expect((await server.infer('m', row)).body.outputs[0]!.data).toEqual([2, 4]);
