@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { DATATYPE_NAMES, type Datatype } from '../tensor/datatype.ts';
 
 /** Bounds on counts, so that a small body cannot ask for much: tensors of a request, dimensions of a shape. */
-const MOST_TENSORS = 1024;
-const MOST_DIMENSIONS = 32;
+export const MOST_TENSORS = 1024;
+export const MOST_DIMENSIONS = 32;
 
 const datatype = z.enum(DATATYPE_NAMES as [Datatype, ...Datatype[]]).describe('Type of the elements');
 const parameters = z

@@ -56,9 +56,10 @@ export class EngineProcess {
     const id = this.#nextId++ & 0xffffffff;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#socket.cork();
-      for (const chunk of encodeFrame({ ...request, id, elapsedMs: 0 })) this.#socket.write(chunk);
-      this.#socket.uncork();
+      const chunks = encodeFrame({ ...request, id, elapsedMs: 0 });
+      if (chunks.length > 1) this.#socket.cork();
+      for (const chunk of chunks) this.#socket.write(chunk);
+      if (chunks.length > 1) this.#socket.uncork();
     });
   }
 

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { binaryCodec } from '../../src/codec/binary-codec.ts';
 import type { DecodedRequest } from '../../src/codec/codec.ts';
 import { jsonCodec } from '../../src/codec/json-codec.ts';
+import { isPlainRequest } from '../../src/codec/request-envelope.ts';
+import { inferRequest } from '../../src/codec/schema.ts';
 import { ServingError } from '../../src/errors.ts';
 import type { NamedTensors } from '../../src/tensor/tensor.ts';
 import { namedTensors, tensorOf } from '../fixtures/tensors.ts';
@@ -108,4 +110,27 @@ test('FP32 is printed in the shortest form that reads back as the same number', 
     }),
     { numRuns: 3000 },
   );
+});
+
+test('a request that is recognised by hand is one that the schema accepts unchanged', () => {
+  const odd = fc.constantFrom<unknown>(null, 1, -1, 1.5, 'x', [], {}, 2 ** 60, [1], ['1'], [-1], undefined);
+  const object = (keys: Record<string, fc.Arbitrary<unknown>>) => fc.record(keys, { requiredKeys: [] });
+  const input = object({
+    name: fc.oneof(fc.string(), odd),
+    shape: fc.oneof(fc.array(fc.nat(5)), odd),
+    datatype: fc.oneof(fc.constantFrom('FP32', 'BYTES', 'FP31'), odd),
+    data: fc.oneof(fc.array(fc.double()), odd),
+    extra: odd,
+  });
+  const request = object({ inputs: fc.oneof(fc.array(input), odd), id: odd });
+  let plain = 0;
+  fc.assert(
+    fc.property(fc.oneof(request, odd), (value) => {
+      if (!isPlainRequest(value)) return;
+      plain++;
+      expect(inferRequest.parse(value)).toEqual(value);
+    }),
+    { numRuns: 10_000 },
+  );
+  expect(plain).toBeGreaterThan(20);
 });

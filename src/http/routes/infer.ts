@@ -152,8 +152,10 @@ function send(reply: FastifyReply, headers: string[], body: string | Uint8Array)
 
 /** W3C Server Timing, durations in milliseconds. */
 function serverTiming(decodeMs: number, { queueMs, computeMs }: InferenceTimings, encodeMs: number): string {
-  return (
-    `decode;dur=${decodeMs.toFixed(3)}, queue;dur=${queueMs.toFixed(3)}, ` +
-    `compute;dur=${computeMs.toFixed(3)}, encode;dur=${encodeMs.toFixed(3)}`
-  );
+  const [decode, queue, compute, encode] = [decodeMs, queueMs, computeMs, encodeMs].map(toMicroseconds);
+  return `decode;dur=${decode}, queue;dur=${queue}, compute;dur=${compute}, encode;dur=${encode}`;
+}
+
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
