@@ -31,6 +31,7 @@ export interface InferenceRequest {
 export const DISPATCH_REASONS = {
   idle: 'an engine was idle, so it got at once what there was',
   slot_freed: 'an engine became free and took all that had gathered',
+  ahead: 'runs are short, so it was sent ahead while another one ran',
   full: 'an engine became free and the batch limit was reached',
   unbatched: 'the model does not batch, so the request ran by itself',
   alone: 'the request was run again by itself after its batch had failed',

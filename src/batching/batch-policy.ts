@@ -1,7 +1,8 @@
 // Which requests share the next run. Pure: the batcher obeys it, tests and simulations call it alone.
 //
 // A batch is formed when an engine can take it, never before, from one sub-queue: requests of one shape signature in
-// order of their deadlines. An idle engine gets at once what there is; nothing ever waits for company.
+// order of their deadlines. An idle engine gets at once what there is; nothing ever waits for company. Where runs are so
+// short that handing a batch over shows, one is sent ahead of the running one.
 
 import type { DispatchReason } from '../inference.ts';
 
@@ -19,6 +20,9 @@ export interface BatchPolicy {
   readonly maxBatchSize: number;
 }
 
+/** An engine stood idle, has just become free, or takes a batch ahead of the one it runs. */
+export type Occasion = Extract<DispatchReason, 'idle' | 'slot_freed' | 'ahead'>;
+
 export interface BatchDecision<Group> {
   readonly group: Group;
   /** How many requests from the front of the group. */
@@ -29,13 +33,13 @@ export interface BatchDecision<Group> {
 /**
  * Picks the group whose first request is due first, and as much of it as fits one run.
  * @param groups non-empty sub-queues, each in order of deadline
- * @param engineWasIdle whether an engine stood idle before the newest request came
+ * @param occasion why an engine can take a batch now
  * @returns undefined when nothing waits
  */
 export function nextBatch<Group extends readonly WaitingRequest[]>(
   groups: Iterable<Group>,
   policy: BatchPolicy,
-  engineWasIdle: boolean,
+  occasion: Occasion,
 ): BatchDecision<Group> | undefined {
   let group: Group | undefined;
   for (const candidate of groups) {
@@ -55,5 +59,5 @@ export function nextBatch<Group extends readonly WaitingRequest[]>(
     take++;
   }
   const full = rows >= policy.maxBatchSize || take < group.length;
-  return { group, take, reason: full ? 'full' : engineWasIdle ? 'idle' : 'slot_freed' };
+  return { group, take, reason: full ? 'full' : occasion };
 }

@@ -2,11 +2,11 @@
 // exactly once, whatever happens to its batch.
 
 import { ServingError } from '../errors.ts';
-import type { ExecutionResult, Executor } from '../execution/executor.ts';
+import { type ExecutionResult, type Executor, NotStartedError } from '../execution/executor.ts';
 import type { DispatchReason, InferenceContext } from '../inference.ts';
 import { joinRows, rowsOf, shapeKey, splitRows } from '../tensor/rows.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
-import { type BatchPolicy, nextBatch } from './batch-policy.ts';
+import { type BatchPolicy, nextBatch, type Occasion } from './batch-policy.ts';
 import { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
 import { type QueuedRequest, RequestQueue } from './request-queue.ts';
@@ -99,7 +99,7 @@ export class DynamicBatcher implements Scheduler {
       this.#inFlight++;
       this.#deadlines.add(entry);
       this.#queue.push(entry);
-      this.#engineWasIdle = this.#batches < this.#executor.slots;
+      this.#engineWasIdle = this.#batches < this.#executor.engines;
       // At the end of this turn of the event loop, so that requests which arrived together run together.
       this.#pumping ??= setImmediate(() => this.#pump());
     });
@@ -142,6 +142,7 @@ export class DynamicBatcher implements Scheduler {
     if (answer instanceof ServingError) entry.reject(answer);
     else entry.resolve(answer);
     this.#inFlight--;
+    this.#report();
     this.#finishIfStopped();
   }
 
@@ -154,11 +155,20 @@ export class DynamicBatcher implements Scheduler {
   #pump(): void {
     this.#pumping = undefined;
     while (this.#batches < this.#executor.slots) {
-      const decision = nextBatch(this.#queue.groups(), this.#options, this.#engineWasIdle);
+      const decision = nextBatch(this.#queue.groups(), this.#options, this.#occasion());
       if (!decision) break;
       void this.#run(this.#queue.take(decision.group, decision.take), decision.reason);
     }
+    this.#report();
+  }
+
+  #report(): void {
     this.#observer.queueChanged(this.#queue.length, this.#inFlight - this.#queue.length);
+  }
+
+  #occasion(): Occasion {
+    if (this.#batches >= this.#executor.engines) return 'ahead';
+    return this.#engineWasIdle ? 'idle' : 'slot_freed';
   }
 
   async #run(entries: Entry[], reason: DispatchReason): Promise<void> {
@@ -170,7 +180,8 @@ export class DynamicBatcher implements Scheduler {
       this.#answer(entries, result, dispatchedAt, reason);
     } catch (error) {
       this.#observer.batchFailed();
-      this.#recover(entries, asServingError(error));
+      if (error instanceof NotStartedError) this.#requeue(entries);
+      else this.#recover(entries, asServingError(error));
     }
     this.#batches--;
     this.#engineWasIdle = false;
@@ -202,8 +213,14 @@ export class DynamicBatcher implements Scheduler {
       if (engineDied) entry.enginesKilled++;
       const retry = engineDied ? entry.enginesKilled < MOST_ENGINES_KILLED : entries.length > 1;
       if (!retry) this.#settle(entry, error);
-      if (entry.state === 'answered') continue;
       entry.alone = true;
+    }
+    this.#requeue(entries);
+  }
+
+  #requeue(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.state === 'answered') continue;
       entry.state = 'waiting';
       this.#queue.push(entry);
     }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../errors.ts';
 import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
 import { EngineProcess } from './engine-process.ts';
-import type { ExecutionResult, Executor } from './executor.ts';
+import { type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
 import type { Frame } from './frames.ts';
 import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
@@ -27,14 +27,25 @@ export interface EngineObserver {
 }
 
 const SESSION = 1;
+/** Below this, handing a batch over takes a noticeable part of the time, and the next one is sent ahead. */
+const SHORT_RUN_MS = 2;
+
+/** An engine that serves, with the batches it has. */
+interface Place {
+  readonly engine: EngineProcess;
+  batches: number;
+  limit: NodeJS.Timeout | undefined;
+  overdue: boolean;
+}
 
 export class EnginePool implements Executor {
   readonly description: SessionDescription;
   failure: string | undefined;
   #options: EnginePoolOptions;
   #observer: EngineObserver;
-  #idle: EngineProcess[] = [];
-  #ready = new Set<EngineProcess>();
+  #places = new Set<Place>();
+  /** How long runs take, a moving average. */
+  #runMs = Number.POSITIVE_INFINITY;
   #starting = new Set<EngineProcess>();
   #deaths = 0;
   #closing = new AbortController();
@@ -70,13 +81,12 @@ export class EnginePool implements Executor {
     return this.description.signature;
   }
 
-  get slots(): number {
-    return this.#ready.size;
+  get engines(): number {
+    return this.#places.size;
   }
 
-  /** Process ids of the engines that serve. */
-  get pids(): number[] {
-    return [...this.#ready].flatMap(({ pid }) => pid ?? []);
+  get slots(): number {
+    return this.#places.size * (this.#runMs < SHORT_RUN_MS ? 2 : 1);
   }
 
   onChange(listener: () => void): void {
@@ -84,40 +94,53 @@ export class EnginePool implements Executor {
   }
 
   async execute(inputs: NamedTensors, outputs?: readonly string[]): Promise<ExecutionResult> {
-    const engine = this.#idle.pop();
-    if (!engine) throw new ServingError('ENGINE_FAILED', 'No engine is free.');
-    let overdue = false;
-    const limit = setTimeout(() => {
-      overdue = true;
-      engine.kill();
-    }, this.#options.runLimitMs);
+    const place = this.#leastBusy();
+    place.batches++;
+    if (place.batches === 1) this.#limit(place);
     try {
-      const frame = await engine.ask({
+      const frame = await place.engine.ask({
         kind: 'run',
         session: SESSION,
         text: this.#wanted(outputs).join(','),
         tensors: Array.from(inputs, ([name, tensor]) => [this.#inputIndex.get(name)!, tensor] as const),
       });
       this.#deaths = 0;
+      this.#runMs = Number.isFinite(this.#runMs) ? 0.9 * this.#runMs + 0.1 * frame.elapsedMs : frame.elapsedMs;
       return { outputs: this.#named(frame), computeMs: frame.elapsedMs };
     } catch (error) {
-      if (!overdue) throw error;
+      if (!place.overdue || error instanceof NotStartedError) throw error;
       const seconds = this.#options.runLimitMs / 1000;
       throw new ServingError(
         'DEADLINE_EXCEEDED',
         `The run took longer than its limit of ${seconds} s and was stopped.`,
       );
     } finally {
-      clearTimeout(limit);
-      if (this.#ready.has(engine)) this.#idle.push(engine);
+      place.batches--;
+      clearTimeout(place.limit);
+      if (place.batches > 0) this.#limit(place);
     }
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    const engines = [...this.#ready, ...this.#starting];
+    const engines = [...[...this.#places].map(({ engine }) => engine), ...this.#starting];
     for (const engine of engines) engine.kill();
     await Promise.all(engines.map((engine) => engine.exited));
+  }
+
+  #leastBusy(): Place {
+    let best: Place | undefined;
+    for (const place of this.#places) if (!best || place.batches < best.batches) best = place;
+    if (!best) throw new ServingError('INTERNAL', 'Internal error: no engine is there.');
+    return best;
+  }
+
+  /** The time of the batch that an engine begins with now. */
+  #limit(place: Place): void {
+    place.limit = setTimeout(() => {
+      place.overdue = true;
+      place.engine.kill();
+    }, this.#options.runLimitMs);
   }
 
   #wanted(outputs: readonly string[] | undefined): number[] {
@@ -132,25 +155,24 @@ export class EnginePool implements Executor {
   }
 
   #admit(engine: EngineProcess): void {
-    this.#ready.add(engine);
-    this.#idle.push(engine);
+    const place: Place = { engine, batches: 0, limit: undefined, overdue: false };
+    this.#places.add(place);
     this.failure = undefined;
     this.#observer.engineStarted(engine.pid);
-    void engine.exited.then((how) => this.#lost(engine, how));
+    void engine.exited.then((how) => this.#lost(place, how));
     this.#changed();
   }
 
-  #lost(engine: EngineProcess, how: string): void {
-    this.#ready.delete(engine);
-    this.#idle = this.#idle.filter((other) => other !== engine);
+  #lost(place: Place, how: string): void {
+    this.#places.delete(place);
     if (this.#closing.signal.aborted) return;
-    this.#observer.engineExited(engine.pid, how);
+    this.#observer.engineExited(place.engine.pid, how);
     this.#mourn(how);
   }
 
   #mourn(how: string): void {
     this.#deaths++;
-    if (this.#deaths >= CRASH_LOOP_AFTER && this.#ready.size === 0) {
+    if (this.#deaths >= CRASH_LOOP_AFTER && this.#places.size === 0) {
       this.failure = `its engines died ${this.#deaths} times in a row (last one ${how}); the next try follows by itself`;
     }
     this.#changed();
@@ -179,7 +201,7 @@ export class EnginePool implements Executor {
   }
 
   #changed(): void {
-    this.#observer.enginesChanged(this.#ready.size, this.#starting.size);
+    this.#observer.enginesChanged(this.#places.size, this.#starting.size);
     this.#listener();
   }
 }

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ServingError } from '../errors.ts';
+import { NotStartedError } from './executor.ts';
 import { encodeFrame, type Frame, FrameReader } from './frames.ts';
 
 interface Waiting {
@@ -51,6 +52,7 @@ export class EngineProcess {
   /**
    * Sends a frame and waits for its answer.
    * @throws ServingError INFERENCE_FAILED with the runtime's own words as `cause`, ENGINE_FAILED when the child dies first
+   * @throws NotStartedError when it dies over an earlier frame
    */
   ask(request: Pick<Frame, 'kind' | 'session' | 'text' | 'tensors'>): Promise<Frame> {
     const id = this.#nextId++ & 0xffffffff;
@@ -79,10 +81,11 @@ export class EngineProcess {
   }
 
   #abandon(how: string): void {
-    for (const { reject } of this.#waiting.values()) {
-      reject(new ServingError('ENGINE_FAILED', `The engine ${how}.`));
-    }
+    // Frames are answered in order, so the oldest is the one that was running.
+    const [running, ...notStarted] = this.#waiting.values();
     this.#waiting.clear();
+    running?.reject(new ServingError('ENGINE_FAILED', `The engine ${how}.`));
+    for (const { reject } of notStarted) reject(new NotStartedError(`The engine ${how}.`));
     this.#socket.destroy();
   }
 }

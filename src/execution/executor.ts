@@ -9,9 +9,14 @@ export interface ExecutionResult {
   readonly computeMs: number;
 }
 
+/** The engine died while it ran another batch; this one did nothing wrong and can run again. */
+export class NotStartedError extends Error {}
+
 export interface Executor {
   readonly signature: TensorSignature;
-  /** How many batches can run side by side now; 0 while every engine is being replaced. */
+  /** Engines that serve now; 0 while every one is being replaced. */
+  readonly engines: number;
+  /** How many batches it takes now: one for each engine, and one prepared ahead of it where runs are short. */
   readonly slots: number;
   /** Why no engine can be had for now (a crash loop), or undefined. */
   readonly failure: string | undefined;
@@ -20,6 +25,7 @@ export interface Executor {
    * @param outputs names of the outputs wanted; undefined: all
    * @throws ServingError INFERENCE_FAILED (the runtime refused the values), ENGINE_FAILED (the engine died during the run),
    *   DEADLINE_EXCEEDED (the run limit was reached and the engine was killed)
+   * @throws NotStartedError when the engine died before this run began
    */
   execute(inputs: NamedTensors, outputs?: readonly string[]): Promise<ExecutionResult>;
   /** Called whenever `slots` or `failure` has changed. */

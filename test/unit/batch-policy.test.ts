@@ -6,19 +6,22 @@ const policy = { batchable: true, maxBatchSize: 8 };
 const request = (deadlineAt: number, rows = 1, alone = false): WaitingRequest => ({ deadlineAt, rows, alone });
 
 test('nothing waits: nothing is sent', () => {
-  expect(nextBatch([], policy, true)).toBeUndefined();
-  expect(nextBatch([[]], policy, true)).toBeUndefined();
+  expect(nextBatch([], policy, 'idle')).toBeUndefined();
+  expect(nextBatch([[]], policy, 'idle')).toBeUndefined();
 });
 
 test('the group whose first request is due first goes first', () => {
   const late = [request(20), request(21)];
   const soon = [request(10)];
-  expect(nextBatch([late, soon], policy, true)).toEqual({ group: soon, take: 1, reason: 'idle' });
+  expect(nextBatch([late, soon], policy, 'idle')).toEqual({ group: soon, take: 1, reason: 'idle' });
 });
 
 test('a request that must run alone takes nobody along and joins nobody', () => {
-  expect(nextBatch([[request(1, 1, true), request(2)]], policy, false)).toMatchObject({ take: 1, reason: 'alone' });
-  expect(nextBatch([[request(1), request(2, 1, true), request(3)]], policy, false)).toMatchObject({ take: 1 });
+  expect(nextBatch([[request(1, 1, true), request(2)]], policy, 'slot_freed')).toMatchObject({
+    take: 1,
+    reason: 'alone',
+  });
+  expect(nextBatch([[request(1), request(2, 1, true), request(3)]], policy, 'slot_freed')).toMatchObject({ take: 1 });
 });
 
 test('any queue: a batch is never empty, never over the limit but for a single request, and cannot take one more', () => {
@@ -28,7 +31,7 @@ test('any queue: a batch is never empty, never over the limit but for a single r
   );
   fc.assert(
     fc.property(queue, fc.integer({ min: 1, max: 16 }), (group, maxBatchSize) => {
-      const { take } = nextBatch([group], { batchable: true, maxBatchSize }, true)!;
+      const { take } = nextBatch([group], { batchable: true, maxBatchSize }, 'idle')!;
       const rowsOf = (count: number) => group.slice(0, count).reduce((sum, { rows }) => sum + rows, 0);
       expect(take).toBeGreaterThan(0);
       if (take > 1) expect(rowsOf(take)).toBeLessThanOrEqual(maxBatchSize);
@@ -73,7 +76,7 @@ function simulate(arrivals: readonly number[]) {
       const arrivedAt = arrivals[next++]!;
       queue.push({ arrivedAt, deadlineAt: arrivedAt + 1000, rows: 1, alone: false });
     }
-    const decision = nextBatch([queue], policy, now > engineFreeAt);
+    const decision = nextBatch([queue], policy, now > engineFreeAt ? 'idle' : 'slot_freed');
     if (!decision) continue;
     const batch = queue.splice(0, decision.take);
     const freeAt = Math.max(engineFreeAt, batch[0]!.arrivedAt);

@@ -2,7 +2,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { DynamicBatcher, type DynamicBatcherOptions } from '../../src/batching/dynamic-batcher.ts';
 import type { CancelSignal, InferenceContext } from '../../src/inference.ts';
-import { engineFailed, FakeExecutor, inferenceFailed, rows, waitingRuns } from '../fixtures/fake-executor.ts';
+import {
+  engineFailed,
+  FakeExecutor,
+  inferenceFailed,
+  notStarted,
+  rows,
+  waitingRuns,
+} from '../fixtures/fake-executor.ts';
 
 const silent = { batchExecuted() {}, batchFailed() {}, queueChanged() {} };
 
@@ -72,6 +79,27 @@ describe('batching', () => {
     expect(waitingRuns(executor)).toEqual([[2, 3]]);
     executor.runs[0]!.pass();
     for (const { timings } of await Promise.all(others)) expect(timings.dispatchReason).toBe('slot_freed');
+  });
+
+  test('where runs are short one batch is sent ahead of the running one, and no more', async () => {
+    const { executor, enqueue } = setUp();
+    executor.depth = 2;
+    const answers: ReturnType<typeof enqueue>[] = [];
+    for (const value of [1, 2, 3]) {
+      answers.push(enqueue([value]));
+      await turn();
+    }
+    expect(waitingRuns(executor)).toEqual([[1], [2]]);
+    for (let i = 0; i < 3; i++) {
+      executor.runs[0]!.pass();
+      await turn();
+      await turn();
+    }
+    expect((await Promise.all(answers)).map(({ timings }) => timings.dispatchReason)).toEqual([
+      'idle',
+      'ahead',
+      'ahead',
+    ]);
   });
 
   test('a batch stops at the limit, and the next free engine takes the rest', async () => {
@@ -144,6 +172,27 @@ describe('failures', () => {
     expect((await answers).map(({ timings }) => timings.dispatchReason)).toEqual(['alone', 'alone']);
   });
 
+  test('a batch that was sent ahead to an engine that died over another one runs again as it was', async () => {
+    const { executor, enqueue } = setUp();
+    executor.depth = 2;
+    const running = enqueue([1]);
+    await turn();
+    const ahead = [enqueue([2]), enqueue([3])];
+    await turn();
+    expect(waitingRuns(executor)).toEqual([[1], [2, 3]]);
+    const [first, second] = [...executor.runs];
+    first!.fail(engineFailed());
+    second!.fail(notStarted());
+    await turn();
+    await turn();
+    for (const run of [...executor.runs]) run.pass();
+    await turn();
+    await turn();
+    for (const run of [...executor.runs]) run.pass();
+    expect(await running).toMatchObject({ timings: { dispatchReason: 'alone' } });
+    expect((await Promise.all(ahead)).map(({ timings }) => timings.batchRows)).toEqual([2, 2]);
+  });
+
   test('a request that killed two engines is refused', async () => {
     const { executor, enqueue } = setUp();
     const answer = enqueue([1]);
@@ -163,7 +212,7 @@ describe('failures', () => {
     const answer = enqueue([1]);
     await turn();
     expect(executor.runs).toHaveLength(0);
-    executor.change({ slots: 1 });
+    executor.change({ engines: 1 });
     await turn();
     executor.runs[0]!.pass();
     expect(valuesOf(await answer)).toEqual([1]);
