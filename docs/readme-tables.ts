@@ -58,12 +58,31 @@ const TABLES: Record<string, () => string> = {
       Object.entries(DISPATCH_REASONS).map(([reason, meaning]) => [`\`${reason}\``, meaning]),
     ),
   load: () => {
-    const { rows } = JSON.parse(readFileSync(new URL('load-results.json', import.meta.url), 'utf8')) as {
-      rows: { head: string[]; body: string[][] };
-    };
-    return markdownTable(rows.head, rows.body);
+    const { scenarios } = JSON.parse(readFileSync(new URL('load-results.json', import.meta.url), 'utf8')) as LoadResults;
+    const fixed = (value: number, digits: number) => value.toFixed(digits);
+    return markdownTable(
+      ['Scenario', 'By hand, req/s', 'Ortlet, req/s', 'Ratio (rounds)', 'By hand, p50 ms', 'Ortlet, p50 ms'],
+      scenarios.map(({ scenario, handWritten, ortlet, ratio }) => [
+        scenario,
+        fixed(handWritten.requestsPerSecond, 0),
+        fixed(ortlet.requestsPerSecond, 0),
+        ratio ? `${fixed(ratio.median, 2)} (${fixed(ratio.lowest, 2)}–${fixed(ratio.highest, 2)})` : 'same rate',
+        fixed(handWritten.p50Ms, 2),
+        fixed(ortlet.p50Ms, 2),
+      ]),
+    );
   },
 };
+
+/** What `npm run load` writes, as far as the table needs it. */
+interface LoadResults {
+  readonly scenarios: readonly {
+    readonly scenario: string;
+    readonly handWritten: { readonly requestsPerSecond: number; readonly p50Ms: number };
+    readonly ortlet: { readonly requestsPerSecond: number; readonly p50Ms: number };
+    readonly ratio?: { readonly lowest: number; readonly median: number; readonly highest: number };
+  }[];
+}
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

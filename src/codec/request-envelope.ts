@@ -54,19 +54,26 @@ function parseEnvelope(json: Uint8Array): z.output<typeof inferRequest> {
 }
 
 /**
- * The request that nearly all are: inputs with data, and nothing else. What passes here passes the schema unchanged, in a
- * tenth of the time; everything else, every mistake above all, is the schema's to judge.
+ * The request that nearly all are: inputs with data or a binary size, perhaps a wish for binary outputs, and nothing else.
+ * What passes here passes the schema unchanged, in a tenth of the time; everything else, every mistake above all, is the
+ * schema's to judge.
  */
 export function isPlainRequest(request: unknown): request is z.output<typeof inferRequest> {
-  if (typeof request !== 'object' || request === null || !hasOnly(request, ['inputs'])) return false;
-  const { inputs } = request as { inputs: unknown };
+  if (!isObjectOf(request, REQUEST_KEYS)) return false;
+  const { inputs, parameters } = request;
+  if (parameters !== undefined && !isObjectOf(parameters, ['binary_data_output'])) return false;
+  if (parameters && typeof parameters.binary_data_output !== 'boolean') return false;
   return Array.isArray(inputs) && inputs.length <= MOST_TENSORS && inputs.every(isPlainInput);
 }
 
+const REQUEST_KEYS = ['inputs', 'parameters'];
+const INPUT_KEYS = ['name', 'shape', 'datatype', 'data', 'parameters'];
+
 function isPlainInput(input: unknown): boolean {
-  if (typeof input !== 'object' || input === null || !hasOnly(input, ['name', 'shape', 'datatype', 'data']))
-    return false;
-  const { name, shape, datatype } = input as Partial<Record<string, unknown>>;
+  if (!isObjectOf(input, INPUT_KEYS)) return false;
+  const { name, shape, datatype, parameters } = input;
+  if (parameters !== undefined && !isObjectOf(parameters, ['binary_data_size'])) return false;
+  if (parameters && typeof parameters.binary_data_size !== 'number') return false;
   return (
     typeof name === 'string' &&
     DATATYPE_NAMES.includes(datatype as Datatype) &&
@@ -76,8 +83,10 @@ function isPlainInput(input: unknown): boolean {
   );
 }
 
-function hasOnly(object: object, keys: readonly string[]): boolean {
-  for (const key in object) if (!keys.includes(key)) return false;
+/** An object, and no array, with none but these keys. */
+function isObjectOf(value: unknown, keys: readonly string[]): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  for (const key in value) if (!keys.includes(key)) return false;
   return true;
 }
 
