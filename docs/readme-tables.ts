@@ -58,7 +58,9 @@ const TABLES: Record<string, () => string> = {
       Object.entries(DISPATCH_REASONS).map(([reason, meaning]) => [`\`${reason}\``, meaning]),
     ),
   load: () => {
-    const { scenarios } = JSON.parse(readFileSync(new URL('load-results.json', import.meta.url), 'utf8')) as LoadResults;
+    const { scenarios } = JSON.parse(
+      readFileSync(new URL('load-results.json', import.meta.url), 'utf8'),
+    ) as LoadResults;
     const fixed = (value: number, digits: number) => value.toFixed(digits);
     return markdownTable(
       ['Scenario', 'By hand, req/s', 'Ortlet, req/s', 'Ratio (rounds)', 'By hand, p50 ms', 'Ortlet, p50 ms'],

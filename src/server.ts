@@ -99,6 +99,7 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
           version: String(number),
           path: model.versions.get(number)!,
           settings: config.settings,
+          versions: config.versions,
           labels,
         };
         return { version: source.version, load: () => load(source, metrics, logger) };

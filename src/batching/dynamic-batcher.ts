@@ -19,9 +19,19 @@ export interface DynamicBatcherOptions extends BatchPolicy {
   readonly now: () => number;
 }
 
+/** Times in milliseconds: each request's wait, joining the batch, the run, cutting the outputs apart. */
+interface FinishedBatch {
+  readonly rows: number;
+  readonly queueMs: readonly number[];
+  readonly inputMs: number;
+  readonly computeMs: number;
+  readonly outputMs: number;
+  readonly reason: DispatchReason;
+}
+
 /** Hears of every run and of the queue's length; for the metrics. */
 export interface BatchObserver {
-  batchExecuted(batch: { rows: number; queueMs: readonly number[]; computeMs: number; reason: DispatchReason }): void;
+  batchExecuted(batch: FinishedBatch): void;
   batchFailed(): void;
   queueChanged(waiting: number, running: number): void;
 }
@@ -176,8 +186,10 @@ export class DynamicBatcher implements Scheduler {
     const dispatchedAt = this.#options.now();
     for (const entry of entries) entry.state = 'running';
     try {
-      const result = await this.#executor.execute(joinRows(entries.map((entry) => entry.inputs)), entries[0]!.outputs);
-      this.#answer(entries, result, dispatchedAt, reason);
+      const inputs = joinRows(entries.map((entry) => entry.inputs));
+      const inputMs = this.#options.now() - dispatchedAt;
+      const result = await this.#executor.execute(inputs, entries[0]!.outputs);
+      this.#answer(entries, result, { dispatchedAt, inputMs, reason });
     } catch (error) {
       this.#observer.batchFailed();
       if (error instanceof NotStartedError) this.#requeue(entries);
@@ -191,15 +203,16 @@ export class DynamicBatcher implements Scheduler {
   #answer(
     entries: Entry[],
     { outputs, computeMs }: ExecutionResult,
-    dispatchedAt: number,
-    reason: DispatchReason,
+    { dispatchedAt, inputMs, reason }: { dispatchedAt: number; inputMs: number; reason: DispatchReason },
   ): void {
     const rowCounts = entries.map((entry) => entry.rows);
     const rows = rowCounts.reduce((sum, count) => sum + count, 0);
     const queueMs = entries.map((entry) => dispatchedAt - entry.enqueuedAt);
+    const receivedAt = this.#options.now();
     const parts = splitRows(outputs, rowCounts);
+    const outputMs = this.#options.now() - receivedAt;
     this.#costs.observe(rows, computeMs);
-    this.#observer.batchExecuted({ rows, queueMs, computeMs, reason });
+    this.#observer.batchExecuted({ rows, queueMs, inputMs, computeMs, outputMs, reason });
     entries.forEach((entry, i) => {
       const timings = { queueMs: queueMs[i]!, computeMs, batchRows: rows, dispatchReason: reason };
       this.#settle(entry, { outputs: parts[i]!, timings });

@@ -80,6 +80,57 @@ const repositoryIndex = z
   .array(z.object({ name: z.string(), version: z.string(), state: z.string(), reason: z.string() }))
   .meta({ id: 'RepositoryIndex' });
 
+const duration = z.object({ count: z.int().min(0), ns: z.int().min(0) }).meta({ id: 'StatisticDuration' });
+
+const modelStatistics = z
+  .object({
+    model_stats: z.array(
+      z.object({
+        name: z.string(),
+        version: z.string(),
+        last_inference: z.int().describe('Milliseconds since 1970; 0 before the first'),
+        inference_count: z.int().describe('Rows'),
+        execution_count: z.int().describe('Runs'),
+        inference_stats: z.object({
+          success: duration,
+          fail: duration,
+          queue: duration,
+          compute_input: duration,
+          compute_infer: duration,
+          compute_output: duration,
+          cache_hit: duration,
+          cache_miss: duration,
+        }),
+        response_stats: z.record(z.string(), z.unknown()),
+        batch_stats: z.array(
+          z.object({ batch_size: z.int(), compute_input: duration, compute_infer: duration, compute_output: duration }),
+        ),
+        memory_usage: z.array(z.unknown()),
+      }),
+    ),
+  })
+  .meta({ id: 'ModelStatistics' });
+
+const configTensor = z
+  .object({ name: z.string(), data_type: z.string(), dims: z.array(z.int()) })
+  .meta({ id: 'ModelConfigTensor' });
+
+const modelConfig = z
+  .object({
+    name: z.string(),
+    platform: z.string(),
+    backend: z.string(),
+    max_batch_size: z.int().describe('0: the model does not batch'),
+    input: z.array(configTensor),
+    output: z.array(configTensor),
+    version_policy: z.record(z.string(), z.unknown()),
+    instance_group: z.array(z.object({ name: z.string(), kind: z.string(), count: z.int() })),
+    dynamic_batching: z.object({ max_queue_delay_microseconds: z.int() }).optional(),
+    default_model_filename: z.string(),
+    parameters: z.record(z.string(), z.object({ string_value: z.string() })).describe('Effective values, and why'),
+  })
+  .meta({ id: 'ModelConfig' });
+
 const errorResponse = z
   .object({ error: z.string().describe('What was expected, what came, where, and what to do') })
   .meta({ id: 'ErrorResponse' });
@@ -94,6 +145,8 @@ export const PROTOCOL_SCHEMAS = {
   serverReady,
   modelReady,
   modelList,
+  modelStatistics,
+  modelConfig,
   repositoryIndexRequest,
   repositoryIndex,
   errorResponse,

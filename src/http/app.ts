@@ -18,10 +18,12 @@ import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { API_INFO, API_TAGS, componentSchemas, describeRoute, withModels } from './openapi.ts';
+import { configurationRoutes } from './routes/configuration.ts';
 import { healthRoutes } from './routes/health.ts';
 import { inferRoutes } from './routes/infer.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { repositoryRoutes } from './routes/repository.ts';
+import { statisticsRoutes } from './routes/statistics.ts';
 
 export interface AppOptions {
   readonly serverName: string;
@@ -86,6 +88,8 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   inferRoutes(app, dataPlane, options.maxBodyBytes);
   healthRoutes(app, dataPlane);
   metadataRoutes(app, dataPlane, options.serverName);
+  configurationRoutes(app, dataPlane);
+  statisticsRoutes(app, dataPlane);
   repositoryRoutes(app, registry, options.modelControl === 'explicit');
   app.get(
     '/metrics',

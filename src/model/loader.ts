@@ -7,7 +7,9 @@ import type { ModelSettings } from '../config/schema.ts';
 import { ServingError } from '../errors.ts';
 import { planThreads, readCpuLimits } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
+import { ModelStatistics } from '../observability/statistics.ts';
 import { probeBatching } from './batch-probe.ts';
+import type { VersionPolicy } from './config.ts';
 import { Model, type RequestObserver } from './model.ts';
 
 /** One version of a model as it lies on disk. */
@@ -16,6 +18,8 @@ export interface ModelSource {
   readonly version: string;
   readonly path: string;
   readonly settings: ModelSettings;
+  /** The policy by which this version was picked. */
+  readonly versions: VersionPolicy;
   /** Names of the classes, by index; empty where there are none. */
   readonly labels: readonly string[];
 }
@@ -37,15 +41,18 @@ export async function loadModel(source: ModelSource, observer: ModelObserver): P
     const batchable = settings.batching === 'auto' && verdict.batchable;
     const { maxBatchSize, maxQueueRequests, maxQueueBytes } = settings;
     const now = () => performance.now();
+    const statistics = new ModelStatistics();
+    const counting = counted(observer, statistics);
     const scheduler = new DynamicBatcher(
       executor,
       { batchable, maxBatchSize, maxQueueRequests, maxQueueBytes, now },
-      observer,
+      counting,
     );
     const reason = settings.batching === 'off' ? 'switched off by its configuration' : verdict.reason;
     const facts = {
       batching: { enabled: batchable, maxBatchSize: batchable ? maxBatchSize : 1, reason },
       instances: settings.instances,
+      versions: source.versions,
       threads,
       executionProvider: { name: executionProvider, passedOver: providerReasons },
       hiddenOutputs,
@@ -53,11 +60,36 @@ export async function loadModel(source: ModelSource, observer: ModelObserver): P
       labels: source.labels,
       sample: verdict.sample,
     };
-    return new Model({ name, version, signature: { ...signature, batchable }, facts, executor, scheduler, observer });
+    return new Model({
+      name,
+      version,
+      signature: { ...signature, batchable },
+      facts,
+      executor,
+      scheduler,
+      observer: counting,
+      statistics,
+    });
   } catch (error) {
     await executor.close();
     throw error;
   }
+}
+
+/** What the observer hears is counted for the statistics too. */
+function counted(observer: ModelObserver, statistics: ModelStatistics): BatchObserver & RequestObserver {
+  return {
+    batchFailed: () => observer.batchFailed(),
+    queueChanged: (waiting, running) => observer.queueChanged(waiting, running),
+    batchExecuted(batch) {
+      statistics.batchExecuted(batch);
+      observer.batchExecuted(batch);
+    },
+    requestAnswered(outcome, ms) {
+      statistics.requestAnswered(outcome, ms, Date.now());
+      observer.requestAnswered(outcome, ms);
+    },
+  };
 }
 
 function startEngines({ path, settings }: ModelSource, threads: number, observer: ModelObserver): Promise<EnginePool> {

@@ -4,14 +4,17 @@ import type { Scheduler } from '../batching/scheduler.ts';
 import { ServingError } from '../errors.ts';
 import type { Executor } from '../execution/executor.ts';
 import type { InferenceContext, InferenceRequest, InferenceResponse } from '../inference.ts';
+import type { ModelStatistics } from '../observability/statistics.ts';
 import { checkClassifiable, classify } from '../tensor/classification.ts';
 import { checkInputs, type ModelSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
+import type { VersionPolicy } from './config.ts';
 
 /** What was decided when the model was loaded, each with its reason; shown in metadata, log and `ortlet check`. */
 export interface ModelFacts {
   readonly batching: { readonly enabled: boolean; readonly maxBatchSize: number; readonly reason: string };
   readonly instances: number;
+  readonly versions: VersionPolicy;
   readonly threads: { readonly count: number; readonly reason: string };
   readonly executionProvider: { readonly name: string; readonly passedOver: readonly string[] };
   readonly hiddenOutputs: readonly { readonly name: string; readonly reason: string }[];
@@ -36,6 +39,7 @@ export interface ModelParts {
   readonly executor: Executor;
   readonly scheduler: Scheduler;
   readonly observer: RequestObserver;
+  readonly statistics: ModelStatistics;
 }
 
 export class Model {
@@ -43,15 +47,17 @@ export class Model {
   readonly version: string;
   readonly signature: ModelSignature;
   readonly facts: ModelFacts;
+  readonly statistics: ModelStatistics;
   readonly #executor: Executor;
   readonly #scheduler: Scheduler;
   readonly #observer: RequestObserver;
 
-  constructor({ name, version, signature, facts, executor, scheduler, observer }: ModelParts) {
+  constructor({ name, version, signature, facts, executor, scheduler, observer, statistics }: ModelParts) {
     this.name = name;
     this.version = version;
     this.signature = signature;
     this.facts = facts;
+    this.statistics = statistics;
     this.#executor = executor;
     this.#scheduler = scheduler;
     this.#observer = observer;

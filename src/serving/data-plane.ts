@@ -42,6 +42,11 @@ export class DataPlane {
     return this.#registry.resolve(name, version);
   }
 
+  /** Every model that is ready, each version of it. */
+  readyModels(): Model[] {
+    return this.#registry.readyModels();
+  }
+
   models(): string[] {
     return this.#registry.names();
   }

@@ -68,6 +68,45 @@ describe('health and metadata', () => {
 
 type Refused = NonNullable<Parameters<typeof server.infer>[2]> & { inputs?: readonly JsonInput[] };
 
+describe('configuration and statistics', () => {
+  test('the effective configuration comes in the shape of a Triton configuration, with the reasons', async () => {
+    const { body } = await get('/v2/models/double/config');
+    expect(body).toMatchObject({
+      name: 'double',
+      backend: 'onnxruntime',
+      max_batch_size: 32,
+      input: [{ name: 'x', data_type: 'TYPE_FP32', dims: [2] }],
+      output: [{ name: 'y', data_type: 'TYPE_FP32', dims: [2] }],
+      version_policy: { all: {} },
+      instance_group: [{ name: 'double', kind: 'KIND_CPU', count: 1 }],
+      dynamic_batching: {},
+    });
+    expect(body.parameters.batching_reason.string_value).toContain('rows run together');
+    expect((await get('/v2/models/double/versions/9/config')).status).toBe(404);
+  });
+
+  test('statistics count requests, rows and runs, and have every member that clients index', async () => {
+    const statistics = async () => (await get('/v2/models/double/versions/1/stats')).body.model_stats[0];
+    const before = await statistics();
+    const twoRows = [x('FP32', [2, 2], [1, 2, 3, 4])];
+    await server.infer('double', twoRows, { version: '1' });
+    await server.infer('double', [], { version: '1' });
+    const after = await statistics();
+    expect(after.inference_count - before.inference_count).toBe(2);
+    expect(after.execution_count - before.execution_count).toBe(1);
+    expect(after.inference_stats.success.count - before.inference_stats.success.count).toBe(1);
+    expect(after.inference_stats.fail.count - before.inference_stats.fail.count).toBe(1);
+    for (const member of Object.values(after.inference_stats)) {
+      expect(member).toEqual({ count: expect.any(Number), ns: expect.any(Number) });
+    }
+    expect(after.batch_stats.at(-1)).toMatchObject({ batch_size: 2, compute_infer: { count: 1 } });
+    expect(after.last_inference).toBeGreaterThan(1.7e12);
+    expect((await get('/v2/models/stats')).body.model_stats).toHaveLength(3);
+    expect((await get('/v2/models/double/stats')).body.model_stats).toHaveLength(2);
+    expect((await get('/v2/models/nosuch/stats')).status).toBe(404);
+  });
+});
+
 describe('inference', () => {
   test('the newest version answers unless one is named', async () => {
     expect((await server.infer('double', row)).body.model_version).toBe('3');

@@ -7,7 +7,14 @@ import type { TensorMetadata } from '../../tensor/signature.ts';
 import { API_INFO, describeRoute } from '../openapi.ts';
 
 /** The protocol's extensions that are there. */
-export const SERVER_EXTENSIONS = ['binary_tensor_data', 'classification', 'model_repository', 'parameters'];
+export const SERVER_EXTENSIONS = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'model_repository',
+  'parameters',
+  'statistics',
+];
 
 interface ModelPath {
   Params: { model: string; version?: string };
@@ -75,31 +82,37 @@ export function metadataRoutes(app: FastifyInstance, dataPlane: DataPlane, serve
   }
 }
 
-function describeModel({ name, signature, facts }: Model, versions: readonly string[]) {
+/** What was decided at load, and why, as the protocol's parameters. */
+export function describeFacts({ facts }: Model): Record<string, string | number> {
   const { batching, executionProvider, hiddenOutputs, instances, threads } = facts;
+  return {
+    batching: batching.enabled ? `up to ${batching.maxBatchSize} rows` : 'off',
+    batching_reason: batching.reason,
+    instances,
+    threads: threads.count,
+    threads_reason: threads.reason,
+    execution_provider: executionProvider.name,
+    // Why a provider failed can name files: that stays in the log.
+    ...(executionProvider.passedOver.length > 0
+      ? {
+          execution_provider_reason: `${executionProvider.passedOver.map((reason) => reason.split(':')[0]).join(', ')} could not be used here`,
+        }
+      : {}),
+    ...(hiddenOutputs.length > 0
+      ? { hidden_outputs: hiddenOutputs.map((output) => `'${output.name}' ${output.reason}`).join('; ') }
+      : {}),
+  };
+}
+
+function describeModel(model: Model, versions: readonly string[]) {
+  const { name, signature } = model;
   return {
     name,
     versions,
     platform: 'onnxruntime_onnx',
     inputs: signature.inputs.map(describeTensor),
     outputs: signature.outputs.map(describeTensor),
-    parameters: {
-      batching: batching.enabled ? `up to ${batching.maxBatchSize} rows` : 'off',
-      batching_reason: batching.reason,
-      instances,
-      threads: threads.count,
-      threads_reason: threads.reason,
-      execution_provider: executionProvider.name,
-      // Why a provider failed can name files: that stays in the log.
-      ...(executionProvider.passedOver.length > 0
-        ? {
-            execution_provider_reason: `${executionProvider.passedOver.map((reason) => reason.split(':')[0]).join(', ')} could not be used here`,
-          }
-        : {}),
-      ...(hiddenOutputs.length > 0
-        ? { hidden_outputs: hiddenOutputs.map((output) => `'${output.name}' ${output.reason}`).join('; ') }
-        : {}),
-    },
+    parameters: describeFacts(model),
   };
 }
 
