@@ -40,8 +40,15 @@ export function allocate(datatype: Exclude<Datatype, 'BYTES'>, length: number): 
  */
 export function viewBytes(datatype: Exclude<Datatype, 'BYTES'>, bytes: Uint8Array, length: number): NumericArray {
   const { array, bytes: size } = traitsOf(datatype);
-  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  const aligned = bytes.byteOffset % size === 0 ? bytes : copyAligned(bytes);
   return new array!(aligned.buffer as ArrayBuffer, aligned.byteOffset, length);
+}
+
+/** Small copies come from Node's pool, whose pieces begin at multiples of 8. */
+function copyAligned(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafe(bytes.byteLength);
+  copy.set(bytes);
+  return copy;
 }
 
 /** The raw bytes of a numeric array, without a copy. */

@@ -18,6 +18,7 @@ interface ModelPath {
 }
 
 const HEADER_LENGTH = 'inference-header-content-length';
+const SMALL_BODY_BYTES = 16 * 1024;
 const TIMEOUT = 'x-request-timeout-ms';
 
 /**
@@ -142,12 +143,16 @@ class ConnectionSignal implements CancelSignal {
   }
 }
 
-/** One header block and one write, past Fastify's reply, which would look at each header several times. */
+/**
+ * One header block and one write, past Fastify's reply, which would look at each header several times. Node writes a
+ * string together with the headers, a buffer after them: small bodies are cheaper as one string of bytes.
+ */
 function send(reply: FastifyReply, headers: string[], body: string | Uint8Array): void {
   headers.push('content-length', String(typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength));
   reply.hijack();
   reply.raw.writeHead(200, headers);
-  reply.raw.end(body);
+  if (typeof body === 'string' || body.byteLength > SMALL_BODY_BYTES) reply.raw.end(body);
+  else reply.raw.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
 }
 
 /** W3C Server Timing, durations in milliseconds. */
