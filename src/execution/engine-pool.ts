@@ -28,7 +28,7 @@ export interface EngineObserver {
 
 const SESSION = 1;
 /** Below this, handing a batch over takes a noticeable part of the time, and the next one is sent ahead. */
-const SHORT_RUN_MS = 0.5;
+const SHORT_RUN_MS = 2;
 
 /** An engine that serves, with the batches it has. */
 interface Place {
