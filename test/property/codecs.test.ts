@@ -115,16 +115,21 @@ test('FP32 is printed in the shortest form that reads back as the same number', 
 test('a request that is recognised by hand is one that the schema accepts unchanged', () => {
   const odd = fc.constantFrom<unknown>(null, 1, -1, 1.5, 'x', [], {}, 2 ** 60, [1], ['1'], [-1], undefined);
   const object = (keys: Record<string, fc.Arbitrary<unknown>>) => fc.record(keys, { requiredKeys: [] });
-  const input = object({
-    name: fc.oneof(fc.string(), odd),
-    shape: fc.oneof(fc.array(fc.nat(5)), odd),
-    datatype: fc.oneof(fc.constantFrom('FP32', 'BYTES', 'FP31'), odd),
-    data: fc.oneof(fc.array(fc.double()), odd),
-    parameters: fc.oneof(object({ binary_data_size: fc.oneof(fc.nat(), odd), x: odd }), odd),
-    extra: odd,
-  });
-  const parameters = fc.oneof(object({ binary_data_output: fc.oneof(fc.boolean(), odd), x: odd }), odd);
-  const request = object({ inputs: fc.oneof(fc.array(input), odd), parameters, id: odd });
+  const mostly = (valid: fc.Arbitrary<unknown>) =>
+    fc.oneof({ arbitrary: valid, weight: 9 }, { arbitrary: odd, weight: 1 });
+  const input = fc.record(
+    {
+      name: mostly(fc.string()),
+      shape: mostly(fc.array(fc.nat(5))),
+      datatype: mostly(fc.constantFrom('FP32', 'BYTES')),
+      data: fc.array(fc.double()),
+      parameters: mostly(fc.record({ binary_data_size: mostly(fc.nat()) })),
+      extra: odd,
+    },
+    { requiredKeys: ['name', 'shape', 'datatype', 'data'] },
+  );
+  const parameters = mostly(fc.record({ binary_data_output: mostly(fc.boolean()) }));
+  const request = object({ inputs: mostly(fc.array(input, { maxLength: 2 })), parameters, id: odd });
   let plain = 0;
   fc.assert(
     fc.property(fc.oneof(request, odd), (value) => {
@@ -132,7 +137,7 @@ test('a request that is recognised by hand is one that the schema accepts unchan
       plain++;
       expect(inferRequest.parse(value)).toEqual(value);
     }),
-    { numRuns: 10_000 },
+    { numRuns: 5000, seed: 1 },
   );
-  expect(plain).toBeGreaterThan(10);
+  expect(plain).toBeGreaterThan(50);
 });

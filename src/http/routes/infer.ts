@@ -28,9 +28,10 @@ const TIMEOUT = 'x-request-timeout-ms';
 export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane, maxBodyBytes: number): void {
   const onRequest = async (request: FastifyRequest<ModelPath>, reply: FastifyReply): Promise<void> => {
     const { params, headers, raw } = request;
-    const model = dataPlane.model(params.model, params.version);
     const body = await readBody(raw, maxBodyBytes);
     const receivedAt = performance.now();
+    // From here to the queue nothing is awaited: a reload cannot retire the model in between.
+    const model = dataPlane.model(params.model, params.version);
     const headerLength = readHeaderLength(headers, body.length);
     const decoded = codecFor(headerLength).decode(body, headerLength, model);
     const decodedAt = performance.now();
