@@ -49,6 +49,7 @@ export async function runRounds(stage: Stage, options: RoundOptions): Promise<Ou
   const { rounds, seconds, scenarios, onProgress } = options;
   const models = MODELS.filter((model) => scenarios.some((scenario) => scenario.model === model));
   const faults = await checkAnswers(stage, scenarios);
+  await warmUp(stage, options);
   const rates = await openRates(stage, options);
   const measurements: Measurement[] = [];
   const bare: BareMeasurement[] = [];
@@ -109,6 +110,17 @@ function taskFor(
 ): Omit<LoadTask, 'seconds'> {
   const { path, headers, bodies } = requestsFor(model, form);
   return { url: url + path, headers, bodies, connections, rate };
+}
+
+/** Both servers get the same load before anything counts: compiled code is what a server runs on for all but its first seconds. */
+async function warmUp(stage: Stage, { scenarios, seconds }: RoundOptions): Promise<void> {
+  const bodies = new Map(scenarios.map((scenario) => [`${scenario.model.name} ${scenario.form}`, scenario]));
+  for (const scenario of bodies.values()) {
+    for (const competitor of COMPETITORS) {
+      const task = taskFor(scenario, stage.server(competitor).url, CALIBRATION_CONNECTIONS);
+      await stage.generator.ask({ ...task, seconds: seconds / 2 });
+    }
+  }
 }
 
 /** Half of what the hand-written server reaches, for each model with an open loop. */
