@@ -19,7 +19,7 @@ export const ERROR_CODES = {
   MODEL_NOT_FOUND: 'No model or version of that name. `GET /v2/models` lists the names.',
   MODEL_NOT_READY:
     'The model is loading, unloading or failed to load; the message says which. Retry after `Retry-After`.',
-  MODEL_CONTROL_DISABLED: 'Loading and unloading need `modelControl: explicit`.',
+  MODEL_CONTROL_DISABLED: 'Loading, unloading and changing what is logged need `modelControl: explicit`.',
   MODEL_LOAD_FAILED: 'The model could not be loaded; the message says why. A version that served before serves on.',
   QUEUE_FULL: 'More requests are waiting than the model may queue. Retry after `Retry-After`.',
   QUEUE_TIMEOUT: 'The deadline passed while the request waited; it was not run. Retry later, or allow more time.',
@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   CANCELLED: 'The client closed the connection before the answer was ready.',
   INFERENCE_FAILED: 'The model refused these values when it ran, an index out of range for example. Correct the input.',
   ENGINE_FAILED: 'The engine died twice while it ran this request. Do not retry it unchanged; tell the operator.',
+  NOT_SUPPORTED: 'The protocol has it, this server does not.',
   SERVER_STOPPING: 'The server is shutting down. Retry elsewhere or after `Retry-After`.',
   INTERNAL: 'A defect in the server. The log has the details under the request id.',
 } as const satisfies Record<string, string>;

@@ -131,6 +131,19 @@ const modelConfig = z
   })
   .meta({ id: 'ModelConfig' });
 
+export const logSettings = z
+  .object({
+    log_file: z.string().describe('Always empty: the log is standard output').optional(),
+    log_info: z.boolean().optional(),
+    log_warning: z.boolean().optional(),
+    log_error: z.boolean().optional(),
+    log_verbose_level: z.int().min(0).describe('1 adds a line for each request').optional(),
+    log_format: z.enum(['default', 'ISO8601']).optional(),
+  })
+  .meta({ id: 'LogSettings' });
+
+const sharedMemoryStatus = z.array(z.unknown()).max(0).meta({ id: 'SharedMemoryStatus' });
+
 const errorResponse = z
   .object({ error: z.string().describe('What was expected, what came, where, and what to do') })
   .meta({ id: 'ErrorResponse' });
@@ -147,6 +160,8 @@ export const PROTOCOL_SCHEMAS = {
   modelList,
   modelStatistics,
   modelConfig,
+  logSettings,
+  sharedMemoryStatus,
   repositoryIndexRequest,
   repositoryIndex,
   errorResponse,

@@ -50,7 +50,7 @@ export const settingsSchema = z.strictObject({
   modelControl: z
     .enum(['none', 'explicit'])
     .default('none')
-    .describe('`explicit` lets clients load and unload models over HTTP'),
+    .describe('`explicit` lets clients load and unload models, and change what is logged, over HTTP'),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
   maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
   drainTimeoutMs: milliseconds(20_000).describe('Longest time to finish running requests after SIGTERM'),

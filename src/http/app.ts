@@ -4,15 +4,9 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-  LogController,
-} from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ServingError } from '../errors.ts';
+import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
@@ -21,8 +15,10 @@ import { API_INFO, API_TAGS, componentSchemas, describeRoute, withModels } from 
 import { configurationRoutes } from './routes/configuration.ts';
 import { healthRoutes } from './routes/health.ts';
 import { inferRoutes } from './routes/infer.ts';
+import { loggingRoutes } from './routes/logging.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { repositoryRoutes } from './routes/repository.ts';
+import { sharedMemoryRoutes } from './routes/shared-memory.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 
 export interface AppOptions {
@@ -35,7 +31,7 @@ export interface AppParts {
   readonly dataPlane: DataPlane;
   readonly registry: Registry;
   readonly metrics: Metrics;
-  readonly logger: FastifyBaseLogger;
+  readonly logger: Logger;
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -44,13 +40,11 @@ const SLOWEST_REQUEST_MS = 120_000;
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
   const { dataPlane, registry, metrics, logger } = parts;
-  const onError = createErrorHandler(metrics, options.maxBodyBytes);
+  const onError = createErrorHandler(metrics, logger, options.maxBodyBytes);
   const app = fastify({
     frameworkErrors: onError,
-    loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true }),
-    // A child logger for every request would cost more than the rest of the logging; lines name the request themselves.
-    childLoggerFactory: (base) => base,
+    // Fastify would make a child logger for every request; the lines that are wanted name the request themselves.
+    logger: false,
     bodyLimit: options.maxBodyBytes,
     requestTimeout: SLOWEST_REQUEST_MS,
     keepAliveTimeout: 72_000,
@@ -85,11 +79,13 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
   await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });
 
-  inferRoutes(app, dataPlane, options.maxBodyBytes);
+  inferRoutes(app, dataPlane, logger, options.maxBodyBytes);
   healthRoutes(app, dataPlane);
   metadataRoutes(app, dataPlane, options.serverName);
   configurationRoutes(app, dataPlane);
   statisticsRoutes(app, dataPlane);
+  loggingRoutes(app, logger, options.modelControl === 'explicit');
+  sharedMemoryRoutes(app);
   repositoryRoutes(app, registry, options.modelControl === 'explicit');
   app.get(
     '/metrics',

@@ -20,40 +20,44 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
   const { headers } = request;
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return collect(request, request, maxBytes);
+  if (encoding === undefined || encoding === 'identity') return collect(request, request, maxBytes, clientGone());
   if (!Object.hasOwn(DECODERS, encoding)) {
     throw new ServingError(
       'UNSUPPORTED_ENCODING',
       `Content-Encoding '${encoding}' is not supported: use gzip or deflate.`,
     );
   }
-  const decoder = DECODERS[encoding as keyof typeof DECODERS]();
-  decoder.on('error', () => decoder.emit('damaged', encoding));
-  return collect(request, request.pipe(decoder), maxBytes);
+  const damaged = new ServingError('INVALID_REQUEST', `the body is not valid ${encoding} data`);
+  return collect(request, request.pipe(DECODERS[encoding as keyof typeof DECODERS]()), maxBytes, damaged);
 }
 
-function collect(request: IncomingMessage, source: Readable, maxBytes: number): Promise<Buffer> {
+/** @param broken what an error of the source means */
+function collect(request: IncomingMessage, source: Readable, maxBytes: number, broken: ServingError): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
     const fail = (error: ServingError) => {
-      request.unpipe();
-      source.destroy(source === request ? undefined : error);
       reject(error);
+      // The request stays as it is: its connection carries the answer.
+      if (source !== request) source.destroy();
+      request.unpipe();
     };
     source.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       length += chunk.length;
       if (length > maxBytes) fail(tooLarge(maxBytes));
-      else if (chunks.length > MOST_CHUNKS)
+      else if (chunks.length > MOST_CHUNKS) {
         fail(new ServingError('INVALID_REQUEST', `a body of over ${MOST_CHUNKS} chunks`));
+      }
     });
     source.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
-    source.on('damaged', (encoding: string) => {
-      fail(new ServingError('INVALID_REQUEST', `the body is not valid ${encoding} data`));
-    });
-    request.on('error', () => reject(new ServingError('CANCELLED', 'The client closed the connection.')));
+    source.on('error', () => fail(broken));
+    if (source !== request) request.on('error', () => fail(clientGone()));
   });
+}
+
+function clientGone(): ServingError {
+  return new ServingError('CANCELLED', 'The client closed the connection.');
 }
 
 function tooLarge(maxBytes: number): ServingError {

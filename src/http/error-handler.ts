@@ -2,6 +2,7 @@
 
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, ServingError } from '../errors.ts';
+import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
@@ -21,20 +22,21 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   CANCELLED: 499,
   INFERENCE_FAILED: 422,
   ENGINE_FAILED: 500,
+  NOT_SUPPORTED: 501,
   SERVER_STOPPING: 503,
   INTERNAL: 500,
 };
 
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
-export function createErrorHandler(metrics: Metrics, maxBodyBytes: number) {
+export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyBytes: number) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
     const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, maxBodyBytes);
     const { code, message, retryAfterMs } = serving;
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
-    if (status === 500) request.log.error({ requestId: request.id, code, err: error }, message);
+    if (status === 500) logger.error({ requestId: request.id, code, err: error }, message);
     else
-      request.log.info(
+      logger.info(
         {
           requestId: request.id,
           code,
@@ -51,6 +53,14 @@ export function createErrorHandler(metrics: Metrics, maxBodyBytes: number) {
       .type('application/json')
       .send(JSON.stringify({ error: message }));
   };
+}
+
+/** The refusal of everything that changes the server from outside, unless the operator allows it. */
+export function controlDisabled(what: string): ServingError {
+  return new ServingError(
+    'MODEL_CONTROL_DISABLED',
+    `${what} is not allowed: the server runs without modelControl 'explicit'.`,
+  );
 }
 
 /** Whole seconds, at least 1, with up to a quarter more or less so that refused clients do not come back at once. */

@@ -100,6 +100,7 @@ const ERROR_TEXTS: Record<number, string> = {
   415: 'The body has an encoding other than gzip and deflate',
   422: 'The model refused these values, or could not be loaded',
   500: 'A defect of the server, or a request that killed two engines',
+  501: 'Not offered by this server',
   503: 'Not ready, full, or timed out while waiting; retry after `Retry-After`',
   504: 'The deadline passed while the model ran',
 };

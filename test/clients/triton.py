@@ -88,6 +88,11 @@ def synchronous():
     check(len(statistics) == 1 and statistics[0]["inference_count"] > 64, "statistics of a model")
     check(len(client.get_inference_statistics()["model_stats"]) >= 4, "statistics of all")
 
+    check(client.get_log_settings()["log_file"] == "", "log settings")
+    check(client.update_log_settings({"log_verbose_level": 1})["log_verbose_level"] == 1, "changed log settings")
+    client.update_log_settings({"log_verbose_level": 0})
+    check(client.get_system_shared_memory_status() == [] and client.get_cuda_shared_memory_status() == [], "shared memory")
+
     refused(lambda: client.infer("nosuch", [tensor("x", rows)]), "Request for unknown model: 'nosuch'")
     refused(lambda: client.infer("double", [tensor("z", rows)]), "unexpected inference input 'z' for model 'double'")
     refused(lambda: client.infer("double", [tensor("x", wide)]), "data-type is 'INT64', but model 'double' expects 'FP32'")

@@ -107,6 +107,17 @@ describe('configuration and statistics', () => {
   });
 });
 
+test('shared memory has a status, and nothing can be registered', async () => {
+  expect((await get('/v2/systemsharedmemory/status')).body).toEqual([]);
+  expect((await get('/v2/cudasharedmemory/region/r/status')).body).toEqual([]);
+  const register = await server.app.inject({
+    method: 'POST',
+    url: '/v2/systemsharedmemory/region/r/register',
+    payload: '{}',
+  });
+  expect([register.statusCode, register.json().error]).toEqual([501, expect.stringContaining('not offered')]);
+});
+
 describe('inference', () => {
   test('the newest version answers unless one is named', async () => {
     expect((await server.infer('double', row)).body.model_version).toBe('3');
@@ -226,6 +237,8 @@ describe('the edge', () => {
   test('loading and unloading are refused unless the operator allows them', async () => {
     const response = await server.app.inject({ method: 'POST', url: '/v2/repository/models/double/unload' });
     expect([response.statusCode, response.json().error]).toEqual([403, expect.stringContaining('modelControl')]);
+    const logging = await server.app.inject({ method: 'POST', url: '/v2/logging', payload: '{"log_info":false}' });
+    expect([logging.statusCode, (await get('/v2/logging')).body.log_info]).toEqual([403, true]);
   });
 
   test('a request id comes back, and the log names it without the body', async () => {

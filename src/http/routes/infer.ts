@@ -8,6 +8,7 @@ import { jsonCodec } from '../../codec/json-codec.ts';
 import { rawCodec } from '../../codec/raw-codec.ts';
 import { ServingError } from '../../errors.ts';
 import type { CancelSignal, InferenceContext, InferenceTimings } from '../../inference.ts';
+import type { Logger } from '../../observability/logger.ts';
 import type { DataPlane } from '../../serving/data-plane.ts';
 import { readBody } from '../body.ts';
 import { packBody } from '../compression.ts';
@@ -25,7 +26,7 @@ const TIMEOUT = 'x-request-timeout-ms';
  * The work is done in `onRequest`, before Fastify would look at the Content-Type and read the body: neither is wanted
  * here, and together they cost as much as the inference of a small model.
  */
-export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane, maxBodyBytes: number): void {
+export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane, logger: Logger, maxBodyBytes: number): void {
   const onRequest = async (request: FastifyRequest<ModelPath>, reply: FastifyReply): Promise<void> => {
     const { params, headers, raw } = request;
     const body = await readBody(raw, maxBodyBytes);
@@ -61,7 +62,9 @@ export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane, maxBodyB
     ];
     if (encoded.headerLength !== undefined) answer.push(HEADER_LENGTH, String(encoded.headerLength));
     if (dataPlane.draining) answer.push('connection', 'close');
-    request.log.debug({ requestId: request.id, model: model.name, timings }, 'request answered');
+    if (logger.isLevelEnabled('debug')) {
+      logger.debug({ requestId: request.id, model: model.name, timings }, 'request answered');
+    }
     send(reply, answer, packed.body);
   };
   const schema = (operationId: string, summary: string) =>

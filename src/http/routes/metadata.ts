@@ -10,6 +10,7 @@ import { API_INFO, describeRoute } from '../openapi.ts';
 export const SERVER_EXTENSIONS = [
   'binary_tensor_data',
   'classification',
+  'logging',
   'model_configuration',
   'model_repository',
   'parameters',

@@ -1,11 +1,11 @@
 // The model repository extension: what there is, loading and unloading.
 
 import type { FastifyInstance } from 'fastify';
-import type { z } from 'zod';
 import { repositoryIndexRequest } from '../../codec/schema.ts';
-import { ServingError } from '../../errors.ts';
 import type { Registry } from '../../repository/registry.ts';
+import { controlDisabled } from '../error-handler.ts';
 import { describeRoute } from '../openapi.ts';
+import { parseBody } from '../parse-body.ts';
 
 interface ModelPath {
   Params: { model: string };
@@ -44,35 +44,10 @@ export function repositoryRoutes(app: FastifyInstance, registry: Registry, contr
         }),
       },
       async ({ params }, reply) => {
-        if (!controlAllowed) {
-          throw new ServingError(
-            'MODEL_CONTROL_DISABLED',
-            `explicit model load / unload is not allowed: the server runs without modelControl 'explicit'.`,
-          );
-        }
+        if (!controlAllowed) throw controlDisabled('explicit model load / unload');
         await run(params.model);
         return reply.send();
       },
     );
-  }
-}
-
-function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  const text = Buffer.isBuffer(body) ? body.toString('utf8').trim() : '';
-  const result = schema.safeParse(text === '' ? {} : parseJson(text));
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const where = issue?.path.join('.') || 'body';
-  throw new ServingError(
-    'INVALID_REQUEST',
-    `Invalid value for '${where}': ${issue?.message.replace(/^Invalid input: /, '')}`,
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ServingError('INVALID_REQUEST', 'failed to parse the request JSON buffer: send a JSON object or nothing');
   }
 }
