@@ -1,5 +1,5 @@
-// One timer for all deadlines of a model. Most requests are answered long before theirs, so the timer is not touched
-// when they are: it looks again when it fires.
+// One timer for all deadlines of a model. Most requests are answered long before theirs, so nothing is kept for them and
+// the timer is not touched when they are: it looks at those who are still there when it fires.
 
 export interface WithDeadline {
   readonly deadlineAt: number;
@@ -7,24 +7,24 @@ export interface WithDeadline {
 
 export class Deadlines<Item extends WithDeadline> {
   readonly #now: () => number;
+  readonly #items: () => Iterable<Item>;
   readonly #onPassed: (item: Item) => void;
-  readonly #items = new Set<Item>();
   #timer: NodeJS.Timeout | undefined;
   #firesAt = Number.POSITIVE_INFINITY;
 
-  /** @param onPassed called at an item's deadline, if it is still there */
-  constructor(now: () => number, onPassed: (item: Item) => void) {
+  /**
+   * @param items those who still wait for an answer
+   * @param onPassed called at an item's deadline
+   */
+  constructor(now: () => number, items: () => Iterable<Item>, onPassed: (item: Item) => void) {
     this.#now = now;
+    this.#items = items;
     this.#onPassed = onPassed;
   }
 
-  add(item: Item): void {
-    this.#items.add(item);
-    if (item.deadlineAt < this.#firesAt) this.#arm(item.deadlineAt);
-  }
-
-  delete(item: Item): void {
-    this.#items.delete(item);
+  /** Makes sure that the timer fires by an item's deadline. */
+  watch({ deadlineAt }: Item): void {
+    if (deadlineAt < this.#firesAt) this.#arm(deadlineAt);
   }
 
   #arm(at: number): void {
@@ -38,14 +38,10 @@ export class Deadlines<Item extends WithDeadline> {
   #fire(): void {
     const now = this.#now();
     this.#firesAt = Number.POSITIVE_INFINITY;
-    let next = Number.POSITIVE_INFINITY;
-    for (const item of this.#items) {
-      if (item.deadlineAt > now) next = Math.min(next, item.deadlineAt);
-      else {
-        this.#items.delete(item);
-        this.#onPassed(item);
-      }
+    // Copied, because what is passed on leaves the queue.
+    for (const item of [...this.#items()]) {
+      if (item.deadlineAt <= now) this.#onPassed(item);
+      else this.watch(item);
     }
-    if (next < this.#firesAt) this.#arm(next);
   }
 }

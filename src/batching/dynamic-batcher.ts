@@ -58,7 +58,7 @@ export class DynamicBatcher implements Scheduler {
   #queue = new RequestQueue<Entry>();
   #costs = new CostModel();
   #deadlines: Deadlines<Entry>;
-  #batches = 0;
+  #running = new Set<readonly Entry[]>();
   #inFlight = 0;
   #engineWasIdle = true;
   #pumping: NodeJS.Immediate | undefined;
@@ -68,7 +68,11 @@ export class DynamicBatcher implements Scheduler {
     this.#executor = executor;
     this.#options = options;
     this.#observer = observer;
-    this.#deadlines = new Deadlines(options.now, (entry) => this.#settle(entry, this.#late(entry)));
+    this.#deadlines = new Deadlines(
+      options.now,
+      () => this.#unanswered(),
+      (entry) => this.#settle(entry, this.#late(entry)),
+    );
     executor.onChange(() => this.#enginesChanged());
   }
 
@@ -107,9 +111,9 @@ export class DynamicBatcher implements Scheduler {
       context.signal.onabort = () =>
         this.#settle(entry, new ServingError('CANCELLED', 'The client closed the connection.'));
       this.#inFlight++;
-      this.#deadlines.add(entry);
+      this.#deadlines.watch(entry);
       this.#queue.push(entry);
-      this.#engineWasIdle = this.#batches < this.#executor.engines;
+      this.#engineWasIdle = this.#running.size < this.#executor.engines;
       // At the end of this turn of the event loop, so that requests which arrived together run together.
       this.#pumping ??= setImmediate(() => this.#pump());
     });
@@ -143,12 +147,16 @@ export class DynamicBatcher implements Scheduler {
     }
   }
 
+  *#unanswered(): Iterable<Entry> {
+    for (const group of this.#queue.groups()) yield* group;
+    for (const batch of this.#running) yield* batch;
+  }
+
   #settle(entry: Entry, answer: ScheduledResult | ServingError): void {
     if (entry.state === 'answered') return;
     if (entry.state === 'waiting') this.#queue.remove(entry);
     entry.state = 'answered';
     entry.context.signal.onabort = null;
-    this.#deadlines.delete(entry);
     if (answer instanceof ServingError) entry.reject(answer);
     else entry.resolve(answer);
     this.#inFlight--;
@@ -164,7 +172,7 @@ export class DynamicBatcher implements Scheduler {
 
   #pump(): void {
     this.#pumping = undefined;
-    while (this.#batches < this.#executor.slots) {
+    while (this.#running.size < this.#executor.slots) {
       const decision = nextBatch(this.#queue.groups(), this.#options, this.#occasion());
       if (!decision) break;
       void this.#run(this.#queue.take(decision.group, decision.take), decision.reason);
@@ -177,12 +185,12 @@ export class DynamicBatcher implements Scheduler {
   }
 
   #occasion(): Occasion {
-    if (this.#batches >= this.#executor.engines) return 'ahead';
+    if (this.#running.size >= this.#executor.engines) return 'ahead';
     return this.#engineWasIdle ? 'idle' : 'slot_freed';
   }
 
   async #run(entries: Entry[], reason: DispatchReason): Promise<void> {
-    this.#batches++;
+    this.#running.add(entries);
     const dispatchedAt = this.#options.now();
     for (const entry of entries) entry.state = 'running';
     try {
@@ -195,7 +203,7 @@ export class DynamicBatcher implements Scheduler {
       if (error instanceof NotStartedError) this.#requeue(entries);
       else this.#recover(entries, asServingError(error));
     }
-    this.#batches--;
+    this.#running.delete(entries);
     this.#engineWasIdle = false;
     this.#pump();
   }
