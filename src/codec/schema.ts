@@ -142,8 +142,6 @@ export const logSettings = z
   })
   .meta({ id: 'LogSettings' });
 
-const sharedMemoryStatus = z.array(z.unknown()).max(0).meta({ id: 'SharedMemoryStatus' });
-
 const errorResponse = z
   .object({ error: z.string().describe('What was expected, what came, where, and what to do') })
   .meta({ id: 'ErrorResponse' });
@@ -161,7 +159,6 @@ export const PROTOCOL_SCHEMAS = {
   modelStatistics,
   modelConfig,
   logSettings,
-  sharedMemoryStatus,
   repositoryIndexRequest,
   repositoryIndex,
   errorResponse,

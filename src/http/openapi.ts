@@ -20,6 +20,7 @@ export const API_INFO = {
 };
 
 export const API_TAGS = [
+  { name: 'models', description: 'The models that are loaded, each with a body that works when sent' },
   { name: 'inference', description: 'Predictions' },
   { name: 'health', description: 'Liveness and readiness' },
   { name: 'metadata', description: 'What is served, and how it is called' },
@@ -100,7 +101,6 @@ const ERROR_TEXTS: Record<number, string> = {
   415: 'The body has an encoding other than gzip and deflate',
   422: 'The model refused these values, or could not be loaded',
   500: 'A defect of the server, or a request that killed two engines',
-  501: 'Not offered by this server',
   503: 'Not ready, full, or timed out while waiting; retry after `Retry-After`',
   504: 'The deadline passed while the model ran',
 };
@@ -113,13 +113,13 @@ function reference(name: SchemaName): JsonObject {
 
 /** The document with one more operation for each loaded model. */
 export function withModels(document: JsonObject, models: readonly Model[]): JsonObject {
-  const paths: JsonObject = { ...(document.paths as JsonObject) };
+  const paths: JsonObject = {};
   for (const model of models) {
     paths[`/v2/models/${encodeURIComponent(model.name)}/versions/${model.version}/infer`] = {
       post: modelOperation(model),
     };
   }
-  return { ...document, paths };
+  return { ...document, paths: { ...paths, ...(document.paths as JsonObject) } };
 }
 
 function modelOperation({ name, version, signature, facts }: Model): JsonObject {
@@ -130,7 +130,7 @@ function modelOperation({ name, version, signature, facts }: Model): JsonObject 
     operationId: `infer_${name}_${version}`.replaceAll(/[^A-Za-z0-9_]/g, '_'),
     summary: `Run ${name}, version ${version}`,
     description: describeSignature(signature.inputs, signature.outputs),
-    tags: ['inference'],
+    tags: ['models'],
     requestBody: {
       required: true,
       content: {

@@ -3,29 +3,16 @@
 
 import type { FastifyInstance } from 'fastify';
 import { ServingError } from '../../errors.ts';
-import { describeRoute } from '../openapi.ts';
 
 export function sharedMemoryRoutes(app: FastifyInstance): void {
-  for (const [kind, name] of [
-    ['systemsharedmemory', 'SystemSharedMemory'],
-    ['cudasharedmemory', 'CudaSharedMemory'],
-  ] as const) {
-    for (const [path, suffix] of [
-      [`/v2/${kind}`, ''],
-      [`/v2/${kind}/region/:region`, 'Region'],
-    ] as const) {
-      const describe = (operation: string, more: { response?: 'sharedMemoryStatus'; errors?: readonly number[] }) => ({
-        schema: describeRoute({
-          operationId: `${operation}${name}${suffix}`,
-          summary: 'Not offered: send tensors in the body',
-          tag: 'inference',
-          ...more,
-        }),
-      });
-      app.get(`${path}/status`, describe('status', { response: 'sharedMemoryStatus' }), () => []);
-      if (suffix) app.post(`${path}/register`, describe('register', { errors: [501] }), refuse);
-      app.post(`${path}/unregister`, describe('unregister', { errors: [501] }), refuse);
+  // Left out of the API document, where they would only be in the way of what is offered.
+  const hidden = { schema: { hide: true } };
+  for (const kind of ['systemsharedmemory', 'cudasharedmemory']) {
+    for (const path of [`/v2/${kind}`, `/v2/${kind}/region/:region`]) {
+      app.get(`${path}/status`, hidden, () => []);
+      app.post(`${path}/unregister`, hidden, refuse);
     }
+    app.post(`/v2/${kind}/region/:region/register`, hidden, refuse);
   }
 }
 
