@@ -96,7 +96,7 @@ export class DynamicBatcher implements Scheduler {
       const entry: Entry = {
         inputs,
         outputs,
-        key: (outputs ? `${outputs.join()}|` : '') + (batchable ? shapeKey(inputs) : ''),
+        key: (outputs ? JSON.stringify(outputs) : '') + (batchable ? shapeKey(inputs) : ''),
         rows: batchable ? rowsOf(inputs) : 1,
         bytes,
         enqueuedAt: now(),

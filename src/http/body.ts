@@ -38,9 +38,12 @@ function collect(request: IncomingMessage, source: Readable, maxBytes: number, b
     let length = 0;
     const fail = (error: ServingError) => {
       reject(error);
-      // The request stays as it is: its connection carries the answer.
-      if (source !== request) source.destroy();
+      // Nothing more is kept; the request itself is not destroyed, because its connection carries the answer.
+      source.removeAllListeners('data');
+      chunks.length = 0;
       request.unpipe();
+      request.pause();
+      if (source !== request) source.destroy();
     };
     source.on('data', (chunk: Buffer) => {
       chunks.push(chunk);

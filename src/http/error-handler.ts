@@ -34,24 +34,19 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     const { code, message, retryAfterMs } = serving;
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
-    if (status === 500) logger.error({ requestId: request.id, code, err: error }, message);
-    else
-      logger.info(
-        {
-          requestId: request.id,
-          code,
-          status,
-          method: request.method,
-          route: request.routeOptions.url,
-          cause: causeOf(serving),
-        },
-        message,
-      );
+    const line = { requestId: request.id, code };
+    if (status === 500) logger.error({ ...line, err: error }, message);
+    else {
+      const { method, routeOptions } = request;
+      logger.info({ ...line, status, method, route: routeOptions.url, cause: causeOf(serving) }, message);
+    }
     if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs));
-    reply
-      .code(status)
-      .type('application/json')
-      .send(JSON.stringify({ error: message }));
+    if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
+    // What is left of a body is not read, so the connection cannot be used again.
+    if (!request.raw.complete) reply.header('connection', 'close');
+    reply.code(status);
+    reply.type('application/json');
+    reply.send(JSON.stringify({ error: message }));
   };
 }
 

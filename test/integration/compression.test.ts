@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { deflateRawSync, deflateSync, gunzipSync, gzipSync, inflateSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { identity, repositoryOf } from '../fixtures/models.ts';
@@ -43,6 +45,26 @@ test.each([
 ])('a body in %s that is wrong or too large is refused (%#)', async (encoding, payload, status, message) => {
   const response = await post(payload, { 'content-encoding': encoding });
   expect([response.statusCode, response.json().error]).toEqual([status, expect.stringContaining(message)]);
+});
+
+test('a refused encoding names those that are understood', async () => {
+  expect((await post(body, { 'content-encoding': 'br' })).headers['accept-encoding']).toBe('gzip, deflate');
+});
+
+test('a chunked body is refused when it passes the limit, not when it ends, and its connection is closed', async () => {
+  const address = new URL(await server.app.listen({ port: 0 }));
+  const socket = connect(Number(address.port), address.hostname);
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
+  socket.on('error', () => {});
+  const closed = once(socket, 'close');
+  socket.write('POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n');
+  // The last chunk never comes.
+  socket.write(`${(60_000).toString(16)}\r\n${'x'.repeat(60_000)}\r\n`.repeat(2));
+  await closed;
+  expect(answer).toMatch(/^HTTP\/1\.1 413 [\s\S]*connection: close[\s\S]*maxBodyBytes/i);
 });
 
 test.each([

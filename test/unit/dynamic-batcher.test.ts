@@ -114,6 +114,21 @@ describe('batching', () => {
     expect((await Promise.all(answers)).flatMap(valuesOf)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  test('requests that want other outputs run apart, whatever the outputs are called', async () => {
+    const { executor, batcher } = setUp();
+    const want = (...outputs: string[]) =>
+      batcher.enqueue(rows(1), outputs, { signal: signal(), deadlineAt: performance.now() + 10_000 });
+    const answers = [want('a,b'), want('a', 'b'), want('a,b')];
+    await turn();
+    expect(waitingRuns(executor)).toEqual([[1, 1]]);
+    executor.runs[0]!.pass();
+    await turn();
+    await turn();
+    expect(waitingRuns(executor)).toEqual([[1]]);
+    executor.runs[0]!.pass();
+    await Promise.all(answers);
+  });
+
   test('a request with more rows than the limit runs by itself', async () => {
     const { executor, enqueue } = setUp();
     const answers = [enqueue([1, 2, 3, 4, 5]), enqueue([6])];

@@ -24,7 +24,7 @@ const TIMEOUT = 'x-request-timeout-ms';
 
 /**
  * The work is done in `onRequest`, before Fastify would look at the Content-Type and read the body: neither is wanted
- * here, and together they cost as much as the inference of a small model.
+ * here, and both take time from every request.
  */
 export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane, logger: Logger, maxBodyBytes: number): void {
   const onRequest = async (request: FastifyRequest<ModelPath>, reply: FastifyReply): Promise<void> => {
