@@ -134,7 +134,9 @@ export class DynamicBatcher implements Scheduler {
     if (failure)
       throw new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, { retryAfterMs: 5000 });
     if (deadlineAt <= now())
-      throw new ServingError('QUEUE_TIMEOUT', 'Request timeout expired before it could be queued.');
+      throw new ServingError('QUEUE_TIMEOUT', 'Request timeout expired before it could be queued.', {
+        retryAfterMs: this.#expectedWaitMs(),
+      });
     const full =
       this.#queue.length >= maxQueueRequests
         ? `${maxQueueRequests} requests wait already (maxQueueRequests)`

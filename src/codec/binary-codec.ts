@@ -9,7 +9,7 @@ import type { DecodedRequest, EncodedBody, InferCodec } from './codec.ts';
 import { printOutput, printResponse } from './json-codec.ts';
 import { decodeEnvelope, type RequestInput } from './request-envelope.ts';
 
-export const binaryCodec: InferCodec = {
+export const binaryCodec = {
   decode(body: Uint8Array, headerLength = 0): DecodedRequest {
     let offset = headerLength;
     const request = decodeEnvelope(body.subarray(0, headerLength), (input, byteSize, length) => {
@@ -51,7 +51,7 @@ export const binaryCodec: InferCodec = {
     const body = Buffer.concat([json, ...blobs]);
     return { contentType: 'application/octet-stream', body, headerLength: json.byteLength };
   },
-};
+} satisfies InferCodec;
 
 /** Whether any output of the answer is wanted in binary form. */
 export function wantsBinary({ outputs, binaryOutput }: DecodedRequest): boolean {

@@ -4,10 +4,10 @@ import { ServingError } from '../errors.ts';
 import type { InferenceResponse } from '../inference.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DecodedRequest, EncodedBody, InferCodec } from './codec.ts';
-import { printElements } from './json-elements.ts';
+import { printElements } from './print-elements.ts';
 import { decodeEnvelope } from './request-envelope.ts';
 
-export const jsonCodec: InferCodec = {
+export const jsonCodec = {
   decode(body: Uint8Array): DecodedRequest {
     return decodeEnvelope(body, ({ name }) => {
       throw new ServingError(
@@ -27,7 +27,7 @@ export const jsonCodec: InferCodec = {
       headerLength: undefined,
     };
   },
-};
+} satisfies InferCodec;
 
 /** One output with its elements. */
 export function printOutput(name: string, { datatype, shape, data }: Tensor): string {

@@ -1,59 +1,48 @@
-// Elements out of JSON arrays and back into JSON text: one loop for each kind of datatype, which checks and fills in a
-// single pass.
+// Elements out of JSON text: one loop for each kind of datatype, which checks and fills in a single pass.
 
 import { ServingError } from '../errors.ts';
-import { type Datatype, type NumericArray, traitsOf } from '../tensor/datatype.ts';
-import { fromHalf, toHalf } from '../tensor/float16.ts';
+import { type Datatype, traitsOf } from '../tensor/datatype.ts';
+import { toHalf } from '../tensor/float16.ts';
 import { allocate, type TensorData } from '../tensor/tensor.ts';
-import { EXACT_MARK } from './exact-json.ts';
+import { ElementCursor, JsonFault } from './element-cursor.ts';
+import type { JsonRange } from './lifted-json.ts';
 
-const DEEPEST_NESTING = 100;
+/** The input that elements belong to, and where in the body they are. */
+export interface ElementSource {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly bytes: Buffer;
+  readonly range: JsonRange;
+}
 
 /**
  * The elements of one input.
- * @param data flat or nested array of exactly `length` elements
- * @throws ServingError INVALID_INPUT with the element's position in row-major order
+ * @param length how many its shape has; the array may be flat or nested in any way
+ * @throws ServingError INVALID_INPUT with the element's position in row-major order, INVALID_REQUEST for what is no JSON
  */
-export function readElements(name: string, datatype: Datatype, data: unknown, length: number): TensorData {
-  if (!Array.isArray(data)) throw wrongData(name, `'data' must be an array, got ${print(data)}`);
-  const flat = Array.isArray(data[0]) ? flatten(name, data) : data;
-  if (flat.length < length) {
-    throw new ServingError(
-      'INVALID_INPUT',
-      `Failed to parse 'data' field: shape does not match true shape: input '${name}' has ${flat.length} elements, its shape has ${length}.`,
-    );
+export function readElements(source: ElementSource, length: number): TensorData {
+  const { name, datatype, bytes, range } = source;
+  if (bytes[range.start] !== 0x5b) {
+    throw wrongData(name, `'data' must be an array, got ${new ElementCursor(bytes, range).skip()}`);
   }
-  if (flat.length > length) {
+  try {
+    // An element takes two bytes at least: what a shape promises is believed only as far as the text goes.
+    if (length > (range.end - range.start) / 2) failCount(source, length);
+    // As in Triton, the elements do not matter where the shape has none.
+    if (length === 0 && count(source) > 0) return datatype === 'BYTES' ? [] : allocate(datatype, 0);
+    return READERS[datatype](source, length);
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
     throw new ServingError(
-      'INVALID_INPUT',
-      `Unable to parse 'data': Shape does not match true shape of 'data' field: input '${name}' has ${flat.length} elements, its shape has ${length}.`,
+      'INVALID_REQUEST',
+      `failed to parse the request JSON buffer: ${error.message}, in 'data' of input '${name}' at ${error.at}`,
     );
-  }
-  if (datatype === 'BYTES') return readStrings(name, flat);
-  return READERS[datatype](name, datatype, flat, allocate(datatype, length) as never);
-}
-
-/** Elements in JSON, without the brackets; floats in the shortest form that reads back as the same number. */
-export function printElements(datatype: Datatype, data: TensorData): string {
-  switch (datatype) {
-    case 'BYTES':
-      return (data as readonly string[]).map((text) => JSON.stringify(text)).join();
-    case 'BOOL':
-      return Array.from(data as Uint8Array, (flag) => (flag ? 'true' : 'false')).join();
-    case 'FP16':
-      return joinNumbers(data as Uint16Array, (half) => printFloat32(fromHalf(half)));
-    case 'FP32':
-      return joinNumbers(data as Float32Array, printFloat32);
-    case 'FP64':
-      return joinNumbers(data as Float64Array, printFloat64);
-    default:
-      return (data as Uint8Array).join();
   }
 }
 
-type Reader = (name: string, datatype: Datatype, flat: readonly unknown[], filled: never) => NumericArray;
+type Reader = (source: ElementSource, length: number) => TensorData;
 
-const READERS: Record<Exclude<Datatype, 'BYTES'>, Reader> = {
+const READERS: Record<Datatype, Reader> = {
   BOOL: readBooleans,
   UINT8: readIntegers,
   UINT16: readIntegers,
@@ -66,165 +55,163 @@ const READERS: Record<Exclude<Datatype, 'BYTES'>, Reader> = {
   FP16: readHalves,
   FP32: readFloats,
   FP64: readDoubles,
+  BYTES: readStrings,
 };
 
-function readFloats(name: string, datatype: Datatype, flat: readonly unknown[], filled: Float32Array<ArrayBuffer>) {
-  for (let i = 0; i < flat.length; i++) {
-    const value = flat[i];
-    filled[i] = typeof value === 'number' ? value : numberOf(name, datatype, value, i);
-    // A finite number that became infinite was too large for the type.
-    if (filled[i]! - filled[i]! !== 0) checkFinite(name, datatype, value, i);
+function readFloats(source: ElementSource, length: number): TensorData {
+  const filled = new Float32Array(length);
+  const cursor = startOf(source);
+  let i = 0;
+  while (cursor.next()) {
+    const taken = cursor.fill(filled, i);
+    if (taken === i) {
+      const value = readNumber(source, cursor, i, length);
+      filled[i] = value;
+      if (Number.isFinite(value) && !Number.isFinite(filled[i])) throw beyondRange(source, value, i);
+    }
+    i = Math.max(taken, i + 1);
   }
-  return filled;
+  return i === length ? filled : failCount(source, length);
 }
 
-function readDoubles(name: string, datatype: Datatype, flat: readonly unknown[], filled: Float64Array<ArrayBuffer>) {
-  for (let i = 0; i < flat.length; i++) {
-    const value = flat[i];
-    filled[i] = typeof value === 'number' ? value : numberOf(name, datatype, value, i);
-    if (filled[i]! - filled[i]! !== 0) checkFinite(name, datatype, value, i);
+function readDoubles(source: ElementSource, length: number): Float64Array<ArrayBuffer> {
+  const filled = new Float64Array(length);
+  const cursor = startOf(source);
+  let i = 0;
+  while (cursor.next()) {
+    const taken = cursor.fill(filled, i);
+    if (taken === i) filled[i] = readNumber(source, cursor, i, length);
+    i = Math.max(taken, i + 1);
   }
-  return filled;
+  return i === length ? filled : failCount(source, length);
 }
 
-function readHalves(name: string, datatype: Datatype, flat: readonly unknown[], filled: Uint16Array<ArrayBuffer>) {
-  for (let i = 0; i < flat.length; i++) {
-    const value = flat[i];
-    filled[i] = toHalf(typeof value === 'number' ? value : numberOf(name, datatype, value, i));
-    if ((filled[i]! & 0x7c00) === 0x7c00) checkFinite(name, datatype, value, i);
-  }
-  return filled;
+function readHalves(source: ElementSource, length: number): TensorData {
+  return Uint16Array.from(readDoubles(source, length), (value, i) => {
+    const half = toHalf(value);
+    if ((half & 0x7c00) === 0x7c00 && Number.isFinite(value)) throw beyondRange(source, value, i);
+    return half;
+  });
 }
 
-function readIntegers(name: string, datatype: Datatype, flat: readonly unknown[], filled: Int32Array<ArrayBuffer>) {
-  for (let i = 0; i < flat.length; i++) {
-    const value = flat[i];
-    // Storing wraps what is out of range and cuts what is no integer: then the stored value differs.
-    filled[i] = value as number;
-    if (typeof value !== 'number' || filled[i] !== value) throw wrongInteger(name, datatype, value, i);
+function readIntegers(source: ElementSource, length: number): TensorData {
+  const filled = allocate(source.datatype as 'INT32', length) as Int32Array<ArrayBuffer>;
+  const cursor = startOf(source);
+  let i = 0;
+  while (cursor.next()) {
+    const taken = cursor.fill(filled, i);
+    if (taken === i) {
+      const value = readNumber(source, cursor, i, length);
+      filled[i] = value;
+      // Storing wraps what is out of range and cuts what is no integer: then the stored value differs.
+      if (filled[i] !== value) throw wrongInteger(source, String(value), i);
+    }
+    i = Math.max(taken, i + 1);
   }
-  return filled;
+  return i === length ? filled : failCount(source, length);
 }
 
-function readBigIntegers(
-  name: string,
-  datatype: Datatype,
-  flat: readonly unknown[],
-  filled: BigInt64Array<ArrayBuffer>,
-) {
-  const [lowest, highest] = traitsOf(datatype).range!;
-  for (let i = 0; i < flat.length; i++) {
-    const value = flat[i];
-    let exact: bigint;
-    if (Number.isSafeInteger(value)) exact = BigInt(value as number);
-    else if (typeof value === 'string' && /^\0-?[0-9]+$/.test(value)) exact = BigInt(value.slice(1));
-    else throw wrongInteger(name, datatype, value, i);
-    if (exact < lowest || exact > highest) throw wrongInteger(name, datatype, value, i);
+/** One number that is not a plain decimal. */
+function readNumber(source: ElementSource, cursor: ElementCursor, i: number, length: number): number {
+  if (i >= length) failCount(source, length);
+  return cursor.number() ?? failNumber(source, cursor.skip(), i);
+}
+
+function readBigIntegers(source: ElementSource, length: number): TensorData {
+  const filled = allocate(source.datatype as 'INT64', length) as BigInt64Array<ArrayBuffer>;
+  const [lowest, highest] = traitsOf(source.datatype).range!;
+  const cursor = startOf(source);
+  let i = 0;
+  for (; cursor.next(); i++) {
+    const exact = i < length ? readBigInteger(cursor) : failCount(source, length);
+    if (typeof exact !== 'bigint') throw wrongInteger(source, exact === undefined ? cursor.skip() : String(exact), i);
+    if (exact < lowest || exact > highest) throw wrongInteger(source, String(exact), i);
     filled[i] = exact;
   }
-  return filled;
+  return i === length ? filled : failCount(source, length);
 }
 
-function readBooleans(name: string, datatype: Datatype, flat: readonly unknown[], filled: Uint8Array<ArrayBuffer>) {
-  for (let i = 0; i < flat.length; i++) {
-    const value = flat[i];
-    if (typeof value !== 'boolean') throw wrongElement(name, datatype, 'true or false', value, i);
+/** The exact integer; a number that is none, or one with an exponent too large to be exact; undefined for no number. */
+function readBigInteger(cursor: ElementCursor): bigint | number | undefined {
+  const digits = cursor.digits();
+  if (digits !== undefined) return BigInt(digits);
+  const value = cursor.number();
+  return Number.isSafeInteger(value) ? BigInt(value!) : value;
+}
+
+function readBooleans(source: ElementSource, length: number): TensorData {
+  const filled = new Uint8Array(length);
+  const cursor = startOf(source);
+  let i = 0;
+  for (; cursor.next(); i++) {
+    const value = i < length ? cursor.boolean() : failCount(source, length);
+    if (value === undefined) throw wrongElement(source, 'true or false', cursor.skip(), i);
     filled[i] = value ? 1 : 0;
   }
-  return filled;
+  return i === length ? filled : failCount(source, length);
 }
 
-function readStrings(name: string, flat: readonly unknown[]): readonly string[] {
-  flat.forEach((value, i) => {
-    if (typeof value !== 'string') throw wrongElement(name, 'BYTES', 'a string', value, i);
-    if (value.includes('\0') || !value.isWellFormed()) {
-      throw wrongElement(
-        name,
-        'BYTES',
-        'a string without NUL and lone surrogates, which the runtime would change',
-        value,
-        i,
-      );
-    }
-  });
-  return flat as readonly string[];
+const WHOLE_STRING = 'a string without NUL and lone surrogates, which the runtime would change';
+
+function readStrings(source: ElementSource, length: number): TensorData {
+  const strings: string[] = [];
+  const cursor = startOf(source);
+  for (let i = 0; cursor.next(); i++) {
+    const value = i < length ? cursor.text() : failCount(source, length);
+    if (value === undefined) throw wrongElement(source, 'a string', cursor.skip(), i);
+    if (value.includes('\0') || !value.isWellFormed())
+      throw wrongElement(source, WHOLE_STRING, JSON.stringify(value), i);
+    strings.push(value);
+  }
+  return strings.length === length ? strings : failCount(source, length);
 }
 
-function numberOf(name: string, datatype: Datatype, value: unknown, i: number): number {
-  if (typeof value === 'string' && value.startsWith(EXACT_MARK)) return Number(value.slice(1));
-  throw wrongElement(name, datatype, 'a number', value, i);
+function startOf({ bytes, range }: ElementSource): ElementCursor {
+  return new ElementCursor(bytes, range);
 }
 
-function checkFinite(name: string, datatype: Datatype, value: unknown, i: number): void {
-  if (typeof value === 'number') throw wrongElement(name, datatype, `a number in the range of ${datatype}`, value, i);
+/** Walks the whole array. @returns how many elements it has */
+function count(source: ElementSource): number {
+  const cursor = startOf(source);
+  let elements = 0;
+  for (; cursor.next(); elements++) cursor.skip();
+  return elements;
 }
 
-function wrongInteger(name: string, datatype: Datatype, value: unknown, i: number): ServingError {
-  const [lowest, highest] = traitsOf(datatype).range!;
-  return wrongElement(name, datatype, `an integer from ${lowest} to ${highest}`, value, i);
+// Clients match on how these two begin.
+function failCount(source: ElementSource, length: number): never {
+  const elements = count(source);
+  const what =
+    elements < length
+      ? "Failed to parse 'data' field: shape does not match true shape"
+      : "Unable to parse 'data': Shape does not match true shape of 'data' field";
+  throw new ServingError(
+    'INVALID_INPUT',
+    `${what}: input '${source.name}' has ${elements} elements, its shape has ${length}.`,
+  );
 }
 
-function wrongElement(name: string, datatype: Datatype, expected: string, value: unknown, i: number): ServingError {
-  return wrongData(name, `element ${i} of ${datatype} must be ${expected}, got ${print(value)}`);
+function failNumber(source: ElementSource, got: string, i: number): never {
+  const { datatype } = source;
+  if (traitsOf(datatype).range) throw wrongInteger(source, got, i);
+  // What looks like a number and is none for a double is too large for one.
+  throw wrongElement(source, /^-?[0-9]/.test(got) ? `a number in the range of ${datatype}` : 'a number', got, i);
+}
+
+function beyondRange(source: ElementSource, value: number, i: number): ServingError {
+  return wrongElement(source, `a number in the range of ${source.datatype}`, String(value), i);
+}
+
+function wrongInteger(source: ElementSource, got: string, i: number): ServingError {
+  const [lowest, highest] = traitsOf(source.datatype).range!;
+  return wrongElement(source, `an integer from ${lowest} to ${highest}`, got, i);
+}
+
+function wrongElement({ name, datatype }: ElementSource, expected: string, got: string, i: number): ServingError {
+  const short = got.length > 57 ? `${got.slice(0, 57)}...` : got;
+  return wrongData(name, `element ${i} of ${datatype} must be ${expected}, got ${short}`);
 }
 
 function wrongData(name: string, what: string): ServingError {
   return new ServingError('INVALID_INPUT', `Unable to parse 'data' of input '${name}': ${what}.`);
-}
-
-function print(value: unknown): string {
-  if (typeof value === 'string' && value.startsWith(EXACT_MARK)) return value.slice(1, 60);
-  if (Array.isArray(value)) return 'an array';
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
-}
-
-function flatten(name: string, data: readonly unknown[]): unknown[] {
-  const flat: unknown[] = [];
-  const walk = (items: readonly unknown[], depth: number) => {
-    if (depth > DEEPEST_NESTING) {
-      throw wrongData(name, `JSON nesting depth exceeds maximum allowed limit (${DEEPEST_NESTING})`);
-    }
-    for (const item of items) {
-      if (Array.isArray(item)) walk(item, depth + 1);
-      else flat.push(item);
-    }
-  };
-  walk(data, 1);
-  return flat;
-}
-
-function joinNumbers(data: Uint16Array | Float32Array | Float64Array, print: (value: number) => string): string {
-  let text = '';
-  for (let i = 0; i < data.length; i++) text += i === 0 ? print(data[i]!) : `,${print(data[i]!)}`;
-  return text;
-}
-
-function printFloat64(value: number): string {
-  return value === 0 && Object.is(value, -0) ? '-0' : `${value}`;
-}
-
-const POWERS = Array.from({ length: 20 }, (_, exponent) => 10 ** exponent);
-
-/**
- * The shortest decimal that reads back as the same float32: seven significant digits suffice for most, nine for all.
- * A decimal of at most six digits always comes out at seven, for its distance is below half a unit of the seventh.
- */
-function printFloat32(value: number): string {
-  const magnitude = Math.abs(value);
-  if (magnitude >= 1e-6 && magnitude < 1e7) {
-    const places = 6 - Math.floor(Math.log10(magnitude));
-    for (let extra = 0; extra < 2; extra++) {
-      const power = POWERS[places + extra]!;
-      const candidate = Math.round(value * power) / power;
-      if (Math.fround(candidate) === value) return `${candidate}`;
-    }
-  }
-  if (value === 0 || !Number.isFinite(value)) return printFloat64(value);
-  // Subnormal numbers hold fewer digits.
-  for (let digits = magnitude < 2 ** -126 ? 1 : 6; digits < 9; digits++) {
-    const candidate = Number(value.toPrecision(digits));
-    if (Math.fround(candidate) === value) return `${candidate}`;
-  }
-  return `${Number(value.toPrecision(9))}`;
 }

@@ -1,13 +1,12 @@
 // The JSON part of a request, common to both codecs: parsed, checked against the schema, turned into tensors.
 
-import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
 import { ServingError } from '../errors.ts';
 import { DATATYPE_NAMES, type Datatype } from '../tensor/datatype.ts';
-import { elementCount, type Tensor, type TensorData } from '../tensor/tensor.ts';
+import { allocate, elementCount, type Tensor, type TensorData } from '../tensor/tensor.ts';
 import type { DecodedRequest, EncodedOutput } from './codec.ts';
-import { parseExactJson } from './exact-json.ts';
 import { readElements } from './json-elements.ts';
+import { type JsonRange, liftJson } from './lifted-json.ts';
 import { inferRequest, MOST_DIMENSIONS, MOST_TENSORS } from './schema.ts';
 
 export type RequestInput = z.output<typeof inferRequest>['inputs'][number];
@@ -21,12 +20,14 @@ const MOST_ELEMENTS = 2 ** 28;
 
 /** @throws ServingError INVALID_REQUEST or INVALID_INPUT */
 export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedRequest {
-  const request = parseEnvelope(json);
+  const bytes = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
+  const { value, ranges } = liftJson(bytes, isTensorData);
+  const request = checkEnvelope(value);
   checkParameters(request.parameters);
   const inputs = new Map<string, Tensor>();
   for (const input of request.inputs) {
     if (inputs.has(input.name)) throw invalid(`input '${input.name}' already exists in request`);
-    inputs.set(input.name, readTensor(input, readBlob));
+    inputs.set(input.name, readTensor(input, readBlob, bytes, ranges));
   }
   const timeout = request.parameters?.timeout;
   if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0))) {
@@ -42,10 +43,12 @@ export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedR
   };
 }
 
-function parseEnvelope(json: Uint8Array): z.output<typeof inferRequest> {
-  if (!isUtf8(json)) throw invalid('the JSON is not valid UTF-8');
-  const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8');
-  const request = parseExactJson(text);
+/** inputs[…].data */
+function isTensorData(path: readonly string[]): boolean {
+  return path.length === 3 && path[2] === 'data' && path[0] === 'inputs' && path[1] === '';
+}
+
+function checkEnvelope(request: unknown): z.output<typeof inferRequest> {
   if (isPlainRequest(request)) return request;
   const result = inferRequest.safeParse(request);
   if (result.success) return result.data;
@@ -104,7 +107,7 @@ function checkParameters(parameters: Record<string, unknown> | undefined): void 
   if (reserved) throw invalid(`parameter keys starting with 'triton_' are reserved for internal usage: '${reserved}'`);
 }
 
-function readTensor(input: RequestInput, readBlob: BlobReader): Tensor {
+function readTensor(input: RequestInput, readBlob: BlobReader, bytes: Buffer, ranges: readonly JsonRange[]): Tensor {
   const { name, datatype, shape, data, parameters } = input;
   const length = elementCount(shape);
   if (length > MOST_ELEMENTS) {
@@ -126,8 +129,10 @@ function readTensor(input: RequestInput, readBlob: BlobReader): Tensor {
     }
     return { datatype, shape, data: readBlob(input, byteSize as number, length) };
   }
-  if (data === undefined && length > 0) throw invalid(`input '${name}' has neither 'data' nor 'binary_data_size'`);
-  return { datatype, shape, data: readElements(name, datatype, length === 0 ? [] : data, length) };
+  const range = ranges[data as number];
+  if (range) return { datatype, shape, data: readElements({ name, datatype, bytes, range }, length) };
+  if (length > 0) throw invalid(`input '${name}' has neither 'data' nor 'binary_data_size'`);
+  return { datatype, shape, data: datatype === 'BYTES' ? [] : allocate(datatype, 0) };
 }
 
 function readOutputs(outputs: NonNullable<z.output<typeof inferRequest>['outputs']>): EncodedOutput[] {

@@ -9,6 +9,7 @@ import { ServingError } from '../errors.ts';
 const DECODERS = { gzip: createGunzip, deflate: createInflate } as const;
 /** As in Triton: more non-empty chunks than this make no sense for any body within the limits. */
 const MOST_CHUNKS = 65_536;
+const WORTH_PLACING_BYTES = 256 * 1024;
 
 /**
  * Reads a body, unpacked.
@@ -34,29 +35,66 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
 /** @param broken what an error of the source means */
 function collect(request: IncomingMessage, source: Readable, maxBytes: number, broken: ServingError): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const body = new BodyBuffer(source === request ? Number(request.headers['content-length']) : Number.NaN);
     const fail = (error: ServingError) => {
       reject(error);
       // Nothing more is kept; the request itself is not destroyed, because its connection carries the answer.
       source.removeAllListeners('data');
-      chunks.length = 0;
+      body.clear();
       request.unpipe();
       request.pause();
       if (source !== request) source.destroy();
     };
     source.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > maxBytes) fail(tooLarge(maxBytes));
-      else if (chunks.length > MOST_CHUNKS) {
+      body.add(chunk);
+      if (body.length > maxBytes) fail(tooLarge(maxBytes));
+      else if (body.chunks > MOST_CHUNKS) {
         fail(new ServingError('INVALID_REQUEST', `a body of over ${MOST_CHUNKS} chunks`));
       }
     });
-    source.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
+    source.on('end', () => resolve(body.take()));
     source.on('error', () => fail(broken));
     if (source !== request) request.on('error', () => fail(clientGone()));
   });
+}
+
+/** A large body of a known length is put in its place as it comes: joining its chunks at the end would take long. */
+class BodyBuffer {
+  length = 0;
+  chunks = 0;
+  readonly #expected: number;
+  #pieces: Buffer[] = [];
+  #whole: Buffer | undefined;
+
+  constructor(expected: number) {
+    this.#expected = expected;
+  }
+
+  add(chunk: Buffer): void {
+    this.chunks++;
+    const end = this.length + chunk.length;
+    // A promise alone is given no memory: the first part must have come.
+    if (!this.#whole && end > WORTH_PLACING_BYTES && this.#expected >= end) {
+      this.#whole = Buffer.allocUnsafeSlow(this.#expected);
+      this.#whole.set(Buffer.concat(this.#pieces));
+      this.#pieces = [];
+    }
+    if (this.#whole) this.#whole.set(chunk, this.length);
+    else this.#pieces.push(chunk);
+    this.length = end;
+  }
+
+  take(): Buffer {
+    if (this.#whole) return this.#whole;
+    // Large bodies have memory of their own, because it may be handed to another thread.
+    const isShared = this.#pieces.length === 1 && this.length <= WORTH_PLACING_BYTES;
+    return isShared ? this.#pieces[0]! : Buffer.concat(this.#pieces, this.length);
+  }
+
+  clear(): void {
+    this.#pieces = [];
+    this.#whole = undefined;
+  }
 }
 
 function clientGone(): ServingError {

@@ -3,10 +3,7 @@ import { jsonCodec } from '../../src/codec/json-codec.ts';
 import { ServingError } from '../../src/errors.ts';
 
 const decode = (request: unknown) =>
-  jsonCodec.decode(Buffer.from(typeof request === 'string' ? request : JSON.stringify(request)), undefined, {
-    name: 'm',
-    signature: { inputs: [], outputs: [], batchable: true },
-  });
+  jsonCodec.decode(Buffer.from(typeof request === 'string' ? request : JSON.stringify(request)));
 const input = (datatype: string, data: string, shape = '[2]') =>
   `{"inputs":[{"name":"x","datatype":"${datatype}","shape":${shape},"data":${data}}]}`;
 const dataOf = (request: string) => [...(decode(request).inputs.get('x')!.data as Iterable<unknown>)];

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { binaryCodec, wantsBinary } from '../../codec/binary-codec.ts';
 import type { DecodedRequest, InferCodec } from '../../codec/codec.ts';
+import { DecodingThread, LARGE_JSON_BYTES } from '../../codec/decoding-thread.ts';
 import { jsonCodec } from '../../codec/json-codec.ts';
 import { rawCodec } from '../../codec/raw-codec.ts';
 import { ServingError } from '../../errors.ts';
@@ -27,18 +28,24 @@ const TIMEOUT = 'x-request-timeout-ms';
  * here, and both take time from every request.
  */
 export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane, logger: Logger, maxBodyBytes: number): void {
+  const decodingThread = new DecodingThread();
+  app.addHook('onClose', () => decodingThread.close());
   const onRequest = async (request: FastifyRequest<ModelPath>, reply: FastifyReply): Promise<void> => {
     const { params, headers, raw } = request;
     const body = await readBody(raw, maxBodyBytes);
     const receivedAt = performance.now();
+    const size = body.length;
+    const headerLength = readHeaderLength(headers, size);
+    const isLarge = (headerLength ?? size) > LARGE_JSON_BYTES;
+    if (isLarge) dataPlane.model(params.model, params.version);
+    const decodedBeside = isLarge ? await decodingThread.decode(body, headerLength) : undefined;
     // From here to the queue nothing is awaited: a reload cannot retire the model in between.
     const model = dataPlane.model(params.model, params.version);
-    const headerLength = readHeaderLength(headers, body.length);
-    const decoded = codecFor(headerLength).decode(body, headerLength, model);
+    const decoded = decodedBeside ?? codecFor(headerLength).decode(body, headerLength, model);
     const decodedAt = performance.now();
 
     const context = contextOf(request, reply, decoded, receivedAt, model.facts.requestTimeoutMs);
-    const response = await dataPlane.infer(model, decoded, context, body.length);
+    const response = await dataPlane.infer(model, decoded, context, size);
 
     const answeredAt = performance.now();
     const encoded = (wantsBinary(decoded) ? binaryCodec : jsonCodec).encode(response, decoded);
