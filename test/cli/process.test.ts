@@ -1,9 +1,10 @@
 // The program as people run it: arguments, exit codes, signals.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import { doubling, int4Output, repositoryOf, slow } from '../fixtures/models.ts';
+import { doubling, int4Output, lookup, repositoryOf, slow } from '../fixtures/models.ts';
 import { until, x } from '../fixtures/server.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
@@ -60,6 +61,49 @@ describe('commands', () => {
     expect(run('inspect')).toMatchObject({ status: 1, stderr: 'ortlet: inspect needs the path of an .onnx file\n' });
   });
 
+  test('types prints the same of files and of a server that has loaded them', async () => {
+    const shipped = readFileSync('test/fixtures/shipped-models.ts', 'utf8');
+    // ortlet types models > test/fixtures/shipped-models.ts
+    expect(run('types', 'models')).toEqual({ status: 0, stdout: shipped, stderr: '' });
+    expect(run('types', '--models', 'models').stdout).toBe(shipped);
+    using server = await started('models');
+    expect(run('types', server.address)).toEqual({ status: 0, stdout: shipped, stderr: '' });
+    const one = run('types', `${server.address}/v2/models/iris-zipmap`).stdout;
+    expect(one).toBe(run('types', 'models/iris-zipmap').stdout);
+    expect(one).toContain("export interface Models {\n  'iris-zipmap': IrisZipmapModel;\n}");
+  });
+
+  test('types follows the version policy', () => {
+    using repository = repositoryOf({
+      'm/1/model.onnx': doubling(),
+      'm/2/model.onnx': lookup(),
+      'm/config.yaml': 'versions: { specific: [1] }',
+    });
+    expect(run('types', repository.path).stdout).toContain("x: { datatype: 'FP32'; shape: [number, 2]");
+  });
+
+  test('types names what it leaves out, and fails', async () => {
+    using repository = repositoryOf({
+      'good.onnx': doubling(),
+      'damaged.onnx': 'no model',
+      'hidden.onnx': int4Output(),
+      'odd.onnx': { ...doubling(), inputs: [{ name: 'x', type: 'int4', shape: [1] }] },
+    });
+    const { status, stdout, stderr } = run('types', repository.path);
+    expect([status, stdout.match(/\w+Model;/g)]).toEqual([1, ['GoodModel;']]);
+    expect(stderr).toMatch(
+      /^ortlet: left out: model 'damaged': not an ONNX model.*\n.*'hidden': it has no output.*\n.*'odd': input 'x' is tensor\(int4\)/,
+    );
+    using server = await started(repository.path);
+    const asked = run('types', server.address);
+    expect([asked.status, asked.stdout.match(/\w+Model;/g)]).toEqual([1, ['GoodModel;']]);
+    expect(asked.stderr).toContain("left out: Request for model 'damaged'");
+    expect(run('types', `${server.address}/v2/models/nosuch`)).toMatchObject({
+      status: 1,
+      stderr: "ortlet: left out: Request for unknown model: 'nosuch' is not found\n",
+    });
+  });
+
   test('config prints the effective settings; help names every one of them', () => {
     expect(run('config', '--port', '1234').stdout).toContain('port: 1234\n');
     const { stdout } = run('--help');
@@ -73,6 +117,8 @@ describe('commands', () => {
     [['fly'], "unknown command 'fly'"],
     [['serve', '/nosuch'], "'/nosuch' is neither a folder of models nor an .onnx file"],
     [['serve', 'a', 'b'], "'serve' takes one path at most"],
+    [['types', '/nosuch'], "'/nosuch' is neither a folder of models nor an .onnx file"],
+    [['types', 'http://127.0.0.1:1'], 'no answer from http://127.0.0.1:1: '],
   ])('%j is one clear line and exit 1', (args, message) => {
     const { status, stderr } = run(...args);
     expect([status, stderr.split('\n').length]).toEqual([1, 2]);

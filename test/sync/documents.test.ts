@@ -30,6 +30,16 @@ test('the version stands once in effect', () => {
   expect(read('CHANGELOG.md')).toContain(`## [${API_INFO.version}]`);
 });
 
+test('what the package exports is what the build makes of a source', () => {
+  const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, Record<string, string>> };
+  const source = (path: string) => path.replace(/^\.\/dist\/(.*?)(\.d\.ts|\.js)$/, 'src/$1.ts');
+  for (const paths of Object.values(exports)) {
+    const [module, ...others] = new Set(Object.values(paths).map(source));
+    expect(others).toEqual([]);
+    expect(sources.map(({ path }) => path)).toContain(module);
+  }
+});
+
 test('npm 10, which does not read allowScripts, is not told of a script that fetches CUDA libraries', () => {
   // `npm install` writes the flag back into the lock file; take it out again.
   expect(
@@ -62,6 +72,7 @@ describe('imports', () => {
   /** What each folder (or lone file) may import of ours; `tensor` stands for all of it, `model/model` for one file. */
   const MAY_IMPORT: Record<string, readonly string[]> = {
     errors: [],
+    client: [],
     tensor: ['errors'],
     config: ['errors'],
     inference: ['tensor'],
@@ -116,6 +127,12 @@ describe('imports', () => {
       done.add(name);
     };
     for (const { name } of modules) visit(name, []);
+  });
+
+  test('the client runs in browsers: it imports nothing of Node.js and no package', () => {
+    for (const { path, text } of sources.filter(({ path }) => path.startsWith('src/client/'))) {
+      expect(text, path).not.toMatch(/from '[^.]/);
+    }
   });
 
   test('onnxruntime, the environment and the arguments have one door each', () => {

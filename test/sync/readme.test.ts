@@ -1,7 +1,8 @@
-// The README's curl lines are run against a server, and its answers are the server's.
+// The README's curl lines and its client are run against a server, and its answers are the server's.
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { projectOf } from '../fixtures/compiler.ts';
 import { serverOf } from '../fixtures/server.ts';
 
 /** A console block: `$ curl …` lines, each followed by the answer. */
@@ -30,6 +31,17 @@ test.each(examples)('$command', async ({ command, answer }) => {
   const payload = data && (data[1] ? readFileSync(data[1], 'utf8') : data[2]!);
   const response = await server.app.inject({ method: data ? 'POST' : 'GET', url, ...(payload ? { payload } : {}) });
   expectAnswer(response.body, answer);
+});
+
+test('the client compiles with the types of the shipped models and prints what it says', async () => {
+  const [, code] = /```ts\n(import [^`]*)```/.exec(readFileSync('README.md', 'utf8'))!;
+  const url = await server.app.listen({ port: 0 });
+  using project = projectOf({
+    'models.ts': readFileSync('test/fixtures/shipped-models.ts', 'utf8'),
+    'example.ts': code!.replace('http://localhost:8080', url),
+  });
+  expect(await project.compile()).toBe('');
+  expect(await project.run('example.ts')).toBe(`${/console\.log.* \/\/ (.*)/.exec(code!)![1]}\n`);
 });
 
 /** Long answers are cut with … in the README; the last digits of floats may differ from one processor to another. */
