@@ -91,12 +91,14 @@ function writeFloat(value: number, bits: number, start: number): number {
   const place = PLACES[exponent]! + (magnitude >= NEXT_PLACES[exponent]! ? 1 : 0);
   const scale = SCALES[8 - place]!;
   const scaled = magnitude * scale;
+  const near = HALF_GAPS[exponent]! * scale - SAFETY;
   // Below a power of two the gap is half as large.
-  const near = HALF_GAPS[exponent]! * scale * ((bits & 0x7fffff) === 0 ? 0.5 : 1) - SAFETY;
+  const lowest = scaled - ((bits & 0x7fffff) === 0 ? near / 2 : near);
+  const highest = scaled + near;
   const seven = Math.floor(scaled * 0.01 + 0.5) * 100;
-  if (Math.abs(seven - scaled) < near) return writeDecimal(seven, 2, place, at);
+  if (seven > lowest && seven < highest) return writeDecimal(seven, 2, place, at);
   const eight = Math.floor(scaled * 0.1 + 0.5) * 10;
-  if (Math.abs(eight - scaled) < near) return writeDecimal(eight, 1, place, at);
+  if (eight > lowest && eight < highest) return writeDecimal(eight, 1, place, at);
   return writeDecimal(Math.floor(scaled + 0.5), 0, place, at);
 }
 

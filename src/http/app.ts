@@ -11,6 +11,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { createErrorHandler } from './error-handler.ts';
+import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_TAGS, componentSchemas, describeRoute, withModels } from './openapi.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -79,7 +80,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
   await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });
 
-  inferRoutes(app, dataPlane, logger, options.maxBodyBytes);
+  inferRoutes(app, new InferenceExchange(dataPlane, logger, options.maxBodyBytes));
   healthRoutes(app, dataPlane);
   metadataRoutes(app, dataPlane, options.serverName);
   configurationRoutes(app, dataPlane);

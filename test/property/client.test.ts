@@ -46,8 +46,7 @@ describe.each([
         );
         const { headers, body } = encodeRequest({ id, inputs, outputs: undefined }, binary);
         const length = headers['inference-header-content-length'];
-        const model = { name: 'm', signature: { inputs: [], outputs: [], batchable: true } };
-        const decoded = codec.decode(Buffer.from(body as Uint8Array), length ? Number(length) : undefined, model);
+        const decoded = codec.decode(Buffer.from(body as Uint8Array), Number(length));
         expect([decoded.id, decoded.binaryOutput]).toEqual([id || undefined, binary]);
         expect([...decoded.inputs.keys()]).toEqual([...tensors.keys()]);
         for (const [name, { datatype, shape, data }] of tensors) {

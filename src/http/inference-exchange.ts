@@ -1,0 +1,162 @@
+// One inference over HTTP, whatever its dialect: read the body, decode, call, encode, send.
+
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { DecodedRequest, EncodedBody } from '../codec/codec.ts';
+import { ServingError } from '../errors.ts';
+import type { CancelSignal, InferenceContext, InferenceResponse, InferenceTimings } from '../inference.ts';
+import type { Model } from '../model/model.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { DataPlane } from '../serving/data-plane.ts';
+import { readBody } from './body.ts';
+import { packBody } from './compression.ts';
+
+/** How requests are read from bodies and answers written. */
+export interface Dialect<Request extends DecodedRequest = DecodedRequest> {
+  /**
+   * @param model gives the model that the path names
+   * @throws ServingError INVALID_REQUEST or INVALID_INPUT
+   */
+  decode(body: Buffer, headers: IncomingHttpHeaders, model: () => Model): Request | Promise<Request>;
+  encode(response: InferenceResponse, request: Request): EncodedBody;
+}
+
+/** A model by its name, and by a version or a label of it; without one, its newest ready version. */
+export interface ModelReference {
+  readonly model: string;
+  readonly version?: string | undefined;
+}
+
+export const HEADER_LENGTH = 'inference-header-content-length';
+const SMALL_BODY_BYTES = 16 * 1024;
+const TIMEOUT = 'x-request-timeout-ms';
+
+export class InferenceExchange {
+  #dataPlane: DataPlane;
+  #logger: Logger;
+  #maxBodyBytes: number;
+
+  constructor(dataPlane: DataPlane, logger: Logger, maxBodyBytes: number) {
+    this.#dataPlane = dataPlane;
+    this.#logger = logger;
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /**
+   * Answers a request; to be called in Fastify's `onRequest`, before it would look at the Content-Type and read the body:
+   * neither is wanted, and both take time from every request.
+   * @throws ServingError for the error handler to answer
+   */
+  async answer<Request extends DecodedRequest>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    reference: ModelReference,
+    dialect: Dialect<Request>,
+  ): Promise<void> {
+    const { headers, raw } = request;
+    const body = await readBody(raw, this.#maxBodyBytes);
+    const size = body.length;
+    const receivedAt = performance.now();
+    const resolve = () => this.#dataPlane.model(reference.model, reference.version);
+    const decoding = dialect.decode(body, headers, resolve);
+    const decoded = decoding instanceof Promise ? await decoding : decoding;
+    const decodedAt = performance.now();
+
+    // From here to the queue nothing is awaited: a reload cannot retire the model in between.
+    const model = resolve();
+    const context = contextOf(request, reply, decoded, receivedAt, model.facts.requestTimeoutMs);
+    const response = await this.#dataPlane.infer(model, decoded, context, size);
+
+    const answeredAt = performance.now();
+    const encoded = dialect.encode(response, decoded);
+    const packing = packBody(headers['accept-encoding'] as string | undefined, encoded.body);
+    const packed = packing instanceof Promise ? await packing : packing;
+    const { timings } = response;
+    const answer = [
+      'content-type',
+      encoded.contentType,
+      'x-request-id',
+      request.id,
+      'server-timing',
+      serverTiming(decodedAt - receivedAt, timings, performance.now() - answeredAt),
+      'ortlet-model-version',
+      response.version,
+      'ortlet-batch-rows',
+      String(timings.batchRows),
+      'ortlet-dispatch-reason',
+      timings.dispatchReason,
+      ...packed.headers,
+    ];
+    if (encoded.headerLength !== undefined) answer.push(HEADER_LENGTH, String(encoded.headerLength));
+    if (this.#dataPlane.draining) answer.push('connection', 'close');
+    if (this.#logger.isLevelEnabled('debug')) {
+      this.#logger.debug({ requestId: request.id, model: model.name, timings }, 'request answered');
+    }
+    send(reply, answer, packed.body);
+  }
+}
+
+/** The handler of a route whose requests are answered before it. */
+export function unreachable(): never {
+  throw new ServingError('INTERNAL', 'Internal error: the request was not answered where it should have been.');
+}
+
+/** The earliest of the model's limit, the `x-request-timeout-ms` header and the protocol's `timeout` parameter. */
+function contextOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { timeoutUs }: DecodedRequest,
+  receivedAt: number,
+  requestTimeoutMs: number,
+): InferenceContext {
+  let timeoutMs = requestTimeoutMs;
+  const header = request.headers[TIMEOUT];
+  if (header !== undefined) {
+    const ms = /^[0-9]{1,9}$/.test(String(header)) ? Number(header) : 0;
+    if (ms === 0) {
+      throw new ServingError(
+        'INVALID_REQUEST',
+        `${TIMEOUT} must be a whole number of milliseconds from 1, got '${header}'`,
+      );
+    }
+    timeoutMs = Math.min(timeoutMs, ms);
+  }
+  if (timeoutUs !== undefined) timeoutMs = Math.min(timeoutMs, timeoutUs / 1000);
+  return { signal: new ConnectionSignal(reply), deadlineAt: receivedAt + timeoutMs };
+}
+
+/** Aborted when the client's connection closes before the answer is out. */
+class ConnectionSignal implements CancelSignal {
+  aborted = false;
+  onabort: (() => void) | null = null;
+
+  constructor({ raw }: FastifyReply) {
+    raw.once('close', () => {
+      if (raw.writableFinished) return;
+      this.aborted = true;
+      this.onabort?.();
+    });
+  }
+}
+
+/**
+ * One header block and one write, past Fastify's reply, which would look at each header several times. Node writes a
+ * string together with the headers, a buffer after them: small bodies are cheaper as one string of bytes.
+ */
+function send(reply: FastifyReply, headers: string[], body: string | Uint8Array): void {
+  headers.push('content-length', String(typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength));
+  reply.hijack();
+  reply.raw.writeHead(200, headers);
+  if (typeof body === 'string' || body.byteLength > SMALL_BODY_BYTES) reply.raw.end(body);
+  else reply.raw.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
+}
+
+/** W3C Server Timing, durations in milliseconds. */
+function serverTiming(decodeMs: number, { queueMs, computeMs }: InferenceTimings, encodeMs: number): string {
+  const [decode, queue, compute, encode] = [decodeMs, queueMs, computeMs, encodeMs].map(toMicroseconds);
+  return `decode;dur=${decode}, queue;dur=${queue}, compute;dur=${compute}, encode;dur=${encode}`;
+}
+
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
