@@ -5,16 +5,20 @@
 // Every part gets what it needs as arguments; nothing is global, so a test can run two servers in one process.
 
 import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Settings } from './config/schema.ts';
 import { createApp } from './http/app.ts';
-import { pickVersions, readLabels, readModelConfig } from './model/config.ts';
+import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver } from './model/loader.ts';
 import type { Model } from './model/model.ts';
+import { findSources, type ModelSource } from './model/source.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
-import { type Loadable, MODEL_STATES, Registry } from './repository/registry.ts';
-import { scanRepository } from './repository/repository.ts';
+import { fingerprints } from './repository/fingerprint.ts';
+import { Poller } from './repository/poller.ts';
+import { MODEL_STATES, Registry } from './repository/registry.ts';
+import { isModelName, scanRepository } from './repository/repository.ts';
 import { Admission } from './serving/admission.ts';
 import { DataPlane } from './serving/data-plane.ts';
 
@@ -37,6 +41,7 @@ export async function createServer(
   const registry = createRegistry(settings, metrics, logger);
   const admission = new Admission(settings.maxInFlightBytes);
   const dataPlane = new DataPlane(registry, admission);
+  const ended = new AbortController();
   const app = await createApp({ dataPlane, registry, metrics, logger }, settings);
 
   return {
@@ -48,12 +53,30 @@ export async function createServer(
     },
     async start(onProgress) {
       registry.scan();
+      const loaded = fingerprints(scanRepository(settings.models, modelFileOf));
       const address = await app.listen({ host: settings.host, port: settings.port });
       await registry.loadAll(onProgress);
+      if (settings.modelControl === 'poll') void poll(new Poller(loaded, registry), settings, ended.signal, logger);
       return address;
     },
-    stop: () => stop(app, admission, registry, settings.drainTimeoutMs),
+    stop: () => {
+      ended.abort();
+      return stop(app, admission, registry, settings.drainTimeoutMs);
+    },
   };
+}
+
+/** Looks at the models again and again until the server ends. */
+async function poll(poller: Poller, settings: Settings, signal: AbortSignal, logger: Logger): Promise<void> {
+  for (;;) {
+    await delay(settings.pollIntervalMs, undefined, { signal, ref: false }).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      await poller.look(fingerprints(scanRepository(settings.models, modelFileOf)));
+    } catch (error) {
+      logger.error({ err: error }, 'the models could not be looked at');
+    }
+  }
 }
 
 /** From the edge inwards: connections, requests, models, engines; one limit for all. */
@@ -84,26 +107,18 @@ async function stop(
 }
 
 function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): Registry {
-  const scan = () => scanRepository(settings.models);
+  const scan = () => scanRepository(settings.models, modelFileOf);
   return new Registry({
     concurrency: Math.max(2, availableParallelism()),
     discover: () => scan().map(({ name }) => name),
-    find: (name) => {
-      const model = scan().find((candidate) => candidate.name === name);
-      if (!model) return [];
-      const config = readModelConfig(model.folder, settings);
-      const labels = readLabels(model.folder);
-      return pickVersions([...model.versions.keys()], config.versions).map((number): Loadable => {
-        const source = {
-          name,
-          version: String(number),
-          path: model.versions.get(number)!,
-          settings: config.settings,
-          versions: config.versions,
-          labels,
-        };
-        return { version: source.version, load: () => load(source, metrics, logger) };
-      });
+    find: (name, override) => {
+      if (!isModelName(name)) return { versions: [], labels: new Map() };
+      const found = scan().find((candidate) => candidate.name === name);
+      const { sources, versionLabels } = findSources(name, found, settings, override);
+      return {
+        versions: sources.map((source) => ({ version: source.version, load: () => load(source, metrics, logger) })),
+        labels: versionLabels,
+      };
     },
     onChange: (model, version, state, reason) => {
       metrics.forModel(model, version).stateChanged(state, MODEL_STATES);
@@ -115,12 +130,12 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
   });
 }
 
-async function load(source: Parameters<typeof loadModel>[0], metrics: Metrics, logger: Logger): Promise<Model> {
+async function load(source: ModelSource, metrics: Metrics, logger: Logger): Promise<Model> {
   const { name, version } = source;
   const log = logger.child({ model: name, version });
   try {
     const model = await loadModel(source, observe(name, version, metrics, log));
-    const { sample: _, labels: __, ...facts } = model.facts;
+    const { sample: _, labels: __, triton: ___, ...facts } = model.facts;
     log.info({ ...facts }, 'model loaded');
     return model;
   } catch (error) {

@@ -15,6 +15,8 @@ import type { ScheduledResult, Scheduler } from './scheduler.ts';
 export interface DynamicBatcherOptions extends BatchPolicy {
   readonly maxQueueRequests: number;
   readonly maxQueueBytes: number;
+  /** Longest time a request may wait for an engine, whatever its deadline; undefined: until its deadline. */
+  readonly queueTimeoutMs?: number | undefined;
   /** Monotonic clock in milliseconds. */
   readonly now: () => number;
 }
@@ -43,6 +45,8 @@ interface Entry extends QueuedRequest {
   readonly inputs: NamedTensors;
   readonly outputs: readonly string[] | undefined;
   readonly enqueuedAt: number;
+  /** The request's own deadline, or the end of its wait if that is sooner. */
+  deadlineAt: number;
   alone: boolean;
   enginesKilled: number;
   readonly context: InferenceContext;
@@ -90,7 +94,7 @@ export class DynamicBatcher implements Scheduler {
     context: InferenceContext,
   ): Promise<ScheduledResult> {
     return new Promise((resolve, reject) => {
-      const { now, batchable } = this.#options;
+      const { now, batchable, queueTimeoutMs = Number.POSITIVE_INFINITY } = this.#options;
       const bytes = bytesOf(inputs);
       this.#refuse(bytes, context);
       const entry: Entry = {
@@ -100,7 +104,7 @@ export class DynamicBatcher implements Scheduler {
         rows: batchable ? rowsOf(inputs) : 1,
         bytes,
         enqueuedAt: now(),
-        deadlineAt: context.deadlineAt,
+        deadlineAt: Math.min(context.deadlineAt, now() + queueTimeoutMs),
         alone: false,
         enginesKilled: 0,
         context,
@@ -194,7 +198,12 @@ export class DynamicBatcher implements Scheduler {
   async #run(entries: Entry[], reason: DispatchReason): Promise<void> {
     this.#running.add(entries);
     const dispatchedAt = this.#options.now();
-    for (const entry of entries) entry.state = 'running';
+    for (const entry of entries) {
+      entry.state = 'running';
+      if (entry.deadlineAt === entry.context.deadlineAt) continue;
+      entry.deadlineAt = entry.context.deadlineAt;
+      this.#deadlines.watch(entry);
+    }
     try {
       const inputs = joinRows(entries.map((entry) => entry.inputs));
       const inputMs = this.#options.now() - dispatchedAt;

@@ -3,7 +3,7 @@
 import { type Datatype, type ModelTensors, OrtletClient, OrtletError, type TensorMetadata } from '../client/client.ts';
 import { SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
-import { pickVersions, readModelConfig } from '../model/config.ts';
+import { modelFileOf, pickVersions, readModelConfig } from '../model/config.ts';
 import { type OnnxValueInfo, readOnnxFile } from '../model/onnx-file.ts';
 import { type RepositoryModel, scanRepository } from '../repository/repository.ts';
 import { datatypeFromOnnx } from '../tensor/datatype.ts';
@@ -70,7 +70,7 @@ async function askServer(url: string): Promise<Description> {
 function readFiles(settings: Settings, path: string): Description {
   const models: DescribedModel[] = [];
   const failures: string[] = [];
-  for (const model of scanRepository(path)) {
+  for (const model of scanRepository(path, modelFileOf)) {
     try {
       models.push(describeFile(model, settings));
     } catch (error) {
@@ -82,7 +82,7 @@ function readFiles(settings: Settings, path: string): Description {
 
 /** The version that answers when a request names none. */
 function describeFile({ name, folder, versions }: RepositoryModel, settings: Settings): DescribedModel {
-  const newest = pickVersions([...versions.keys()], readModelConfig(folder, settings).versions).at(-1);
+  const newest = pickVersions([...versions.keys()], readModelConfig(name, folder, settings).versions).at(-1);
   if (newest === undefined) throw new Error('its version policy picks none of its versions');
   const file = readOnnxFile(versions.get(newest)!);
   const inputs = file.inputs.map((value) => {

@@ -76,6 +76,19 @@ export const repositoryIndexRequest = z
   .object({ ready: z.boolean().optional().describe('true: only versions that are ready') })
   .meta({ id: 'RepositoryIndexRequest' });
 
+export const modelLoadRequest = z
+  .object({
+    parameters: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe("`config`: Triton's model configuration as JSON; `file:<version>/<name>`: a file in base64"),
+  })
+  .meta({ id: 'ModelLoadRequest' });
+
+export const modelUnloadRequest = z
+  .object({ parameters: z.object({ unload_dependents: z.boolean().optional() }).optional() })
+  .meta({ id: 'ModelUnloadRequest' });
+
 const repositoryIndex = z
   .array(z.object({ name: z.string(), version: z.string(), state: z.string(), reason: z.string() }))
   .meta({ id: 'RepositoryIndex' });
@@ -112,7 +125,13 @@ const modelStatistics = z
   .meta({ id: 'ModelStatistics' });
 
 const configTensor = z
-  .object({ name: z.string(), data_type: z.string(), dims: z.array(z.int()) })
+  .object({
+    name: z.string(),
+    data_type: z.string(),
+    dims: z.array(z.int()),
+    reshape: z.object({ shape: z.array(z.int()) }).optional(),
+    label_filename: z.string().optional(),
+  })
   .meta({ id: 'ModelConfigTensor' });
 
 const modelConfig = z
@@ -142,6 +161,33 @@ export const logSettings = z
   })
   .meta({ id: 'LogSettings' });
 
+const decimal = (what: string, pattern: RegExp) => z.string().regex(pattern, `expected ${what} as text`);
+
+export const traceSettings = z
+  .object({
+    trace_level: z
+      .array(z.enum(['OFF', 'TIMESTAMPS', 'TENSORS']))
+      .min(1)
+      .nullable()
+      .optional()
+      .describe('TIMESTAMPS, TENSORS or both; OFF alone'),
+    trace_rate: decimal('a whole number from 1', /^[1-9][0-9]{0,8}$/)
+      .nullable()
+      .optional()
+      .describe('One request of so many is traced'),
+    trace_count: decimal('-1 or a whole number', /^(-1|[0-9]{1,9})$/)
+      .nullable()
+      .optional()
+      .describe('So many requests are traced at most; -1: no end'),
+    log_frequency: decimal('a whole number', /^[0-9]{1,9}$/)
+      .nullable()
+      .optional()
+      .describe('Always 0: traces are lines of the log'),
+    trace_file: z.string().nullable().optional().describe('Always empty: traces are lines of the log'),
+    trace_mode: z.literal('triton').nullable().optional(),
+  })
+  .meta({ id: 'TraceSettings' });
+
 const errorResponse = z
   .object({ error: z.string().describe('What was expected, what came, where, and what to do') })
   .meta({ id: 'ErrorResponse' });
@@ -159,7 +205,10 @@ export const PROTOCOL_SCHEMAS = {
   modelStatistics,
   modelConfig,
   logSettings,
+  traceSettings,
   repositoryIndexRequest,
   repositoryIndex,
+  modelLoadRequest,
+  modelUnloadRequest,
   errorResponse,
 };

@@ -48,9 +48,16 @@ export const settingsSchema = z.strictObject({
     .default('ortlet')
     .describe('Name in the server metadata; some clients insist on `triton`'),
   modelControl: z
-    .enum(['none', 'explicit'])
+    .enum(['none', 'explicit', 'poll'])
     .default('none')
-    .describe('`explicit` lets clients load and unload models, and change what is logged, over HTTP'),
+    .describe(
+      '`explicit` lets clients load and unload models, and change what is logged and traced, over HTTP; `poll` loads what changes on disk',
+    ),
+  pollIntervalMs: milliseconds(5_000).describe('How often `modelControl: poll` looks at the models'),
+  loadOverrides: z
+    .enum(['off', 'config', 'files'])
+    .default('off')
+    .describe('What a load request may bring: nothing, a configuration, or a configuration and model files'),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
   maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
   drainTimeoutMs: milliseconds(20_000).describe('Longest time to finish running requests after SIGTERM'),

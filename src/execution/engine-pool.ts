@@ -11,6 +11,8 @@ import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
 
 export interface EnginePoolOptions {
   readonly session: SessionOptions;
+  /** The model's file where it is not on disk. */
+  readonly content?: Uint8Array | undefined;
   readonly instances: number;
   /** A load that takes longer is killed. */
   readonly loadLimitMs: number;
@@ -208,11 +210,18 @@ export class EnginePool implements Executor {
 
 async function loadModel(
   engine: EngineProcess,
-  { session, loadLimitMs }: EnginePoolOptions,
+  { session, content, loadLimitMs }: EnginePoolOptions,
 ): Promise<SessionDescription> {
   const limit = setTimeout(() => engine.kill(), loadLimitMs);
   try {
-    const frame = await engine.ask({ kind: 'load', session: SESSION, text: JSON.stringify(session), tensors: [] });
+    const frame = await engine.ask({
+      kind: 'load',
+      session: SESSION,
+      text: JSON.stringify(session),
+      tensors: content
+        ? [[0, { datatype: 'UINT8', shape: [content.length], data: content as Uint8Array<ArrayBuffer> }]]
+        : [],
+    });
     return JSON.parse(frame.text) as SessionDescription;
   } finally {
     clearTimeout(limit);

@@ -45,9 +45,10 @@ async function answer(frame: Frame): Promise<Frame> {
   }
 }
 
-async function load({ session, id, text }: Frame): Promise<Frame> {
+async function load({ session, id, text, tensors }: Frame): Promise<Frame> {
   const startedAt = performance.now();
-  const loaded = await OnnxSession.load(JSON.parse(text) as SessionOptions);
+  const content = tensors[0]?.[1].data as Uint8Array | undefined;
+  const loaded = await OnnxSession.load(JSON.parse(text) as SessionOptions, content);
   sessions.set(session, loaded);
   const elapsedMs = performance.now() - startedAt;
   return { kind: 'loaded', session, id, elapsedMs, text: JSON.stringify(loaded.description), tensors: [] };

@@ -11,7 +11,8 @@ delete (globalThis as { Float16Array?: unknown }).Float16Array;
 const onnxruntime = await import('onnxruntime-node');
 
 export interface SessionOptions {
-  readonly modelPath: string;
+  /** Undefined where the file's content is given instead. */
+  readonly modelPath: string | undefined;
   /** Tried in order; one that is `required` must work. */
   readonly executionProviders: readonly { readonly name: string; readonly required: boolean }[];
   readonly intraOpNumThreads: number;
@@ -36,8 +37,8 @@ export class OnnxSession {
   }
 
   /** @throws Error with a reason that an operator understands */
-  static async load(options: SessionOptions): Promise<OnnxSession> {
-    const { session, executionProvider, providerReasons } = await createSession(options);
+  static async load(options: SessionOptions, content: Uint8Array | undefined): Promise<OnnxSession> {
+    const { session, executionProvider, providerReasons } = await createSession(options, content);
     const { inputs, outputs, hiddenOutputs } = describeValues(session);
     return new OnnxSession(session, {
       signature: { inputs, outputs },
@@ -66,13 +67,16 @@ export class OnnxSession {
   }
 }
 
-async function createSession({ modelPath, executionProviders, intraOpNumThreads }: SessionOptions) {
+async function createSession(
+  { modelPath, executionProviders, intraOpNumThreads }: SessionOptions,
+  content: Uint8Array | undefined,
+) {
   const supported = onnxruntime.listSupportedBackends().map((backend) => backend.name);
   const providerReasons: string[] = [];
   for (const [i, { name, required }] of executionProviders.entries()) {
     try {
       if (!supported.includes(name)) throw new Error(`this build of onnxruntime has only ${supported.join(', ')}`);
-      const session = await onnxruntime.InferenceSession.create(modelPath, {
+      const session = await onnxruntime.InferenceSession.create((content ?? modelPath) as string, {
         executionProviders: executionProviders.slice(i).map((provider) => provider.name),
         intraOpNumThreads,
         interOpNumThreads: 1,

@@ -8,6 +8,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { Tracing } from '../observability/tracing.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { createErrorHandler } from './error-handler.ts';
@@ -21,11 +22,13 @@ import { metadataRoutes } from './routes/metadata.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { sharedMemoryRoutes } from './routes/shared-memory.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
+import { tracingRoutes } from './routes/tracing.ts';
 
 export interface AppOptions {
   readonly serverName: string;
   readonly maxBodyBytes: number;
-  readonly modelControl: 'none' | 'explicit';
+  readonly modelControl: 'none' | 'explicit' | 'poll';
+  readonly loadOverrides: 'off' | 'config' | 'files';
 }
 
 export interface AppParts {
@@ -80,14 +83,17 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
   await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });
 
-  inferRoutes(app, new InferenceExchange(dataPlane, logger, options.maxBodyBytes));
+  const tracing = new Tracing();
+  const controlAllowed = options.modelControl === 'explicit';
+  inferRoutes(app, new InferenceExchange({ dataPlane, logger, tracing }, options.maxBodyBytes));
   healthRoutes(app, dataPlane);
   metadataRoutes(app, dataPlane, options.serverName);
   configurationRoutes(app, dataPlane);
   statisticsRoutes(app, dataPlane);
-  loggingRoutes(app, logger, options.modelControl === 'explicit');
+  loggingRoutes(app, logger, controlAllowed);
+  tracingRoutes(app, tracing, dataPlane, controlAllowed);
   sharedMemoryRoutes(app);
-  repositoryRoutes(app, registry, options.modelControl === 'explicit');
+  repositoryRoutes(app, registry, { allowed: controlAllowed, overrides: options.loadOverrides });
   app.get(
     '/metrics',
     {

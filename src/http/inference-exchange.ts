@@ -7,7 +7,9 @@ import { ServingError } from '../errors.ts';
 import type { CancelSignal, InferenceContext, InferenceResponse, InferenceTimings } from '../inference.ts';
 import type { Model } from '../model/model.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { TraceLevel, Tracing } from '../observability/tracing.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
+import type { NamedTensors } from '../tensor/tensor.ts';
 import { readBody } from './body.ts';
 import { packBody } from './compression.ts';
 
@@ -31,14 +33,22 @@ export const HEADER_LENGTH = 'inference-header-content-length';
 const SMALL_BODY_BYTES = 16 * 1024;
 const TIMEOUT = 'x-request-timeout-ms';
 
+export interface ExchangeParts {
+  readonly dataPlane: DataPlane;
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+}
+
 export class InferenceExchange {
   #dataPlane: DataPlane;
   #logger: Logger;
+  #tracing: Tracing;
   #maxBodyBytes: number;
 
-  constructor(dataPlane: DataPlane, logger: Logger, maxBodyBytes: number) {
+  constructor({ dataPlane, logger, tracing }: ExchangeParts, maxBodyBytes: number) {
     this.#dataPlane = dataPlane;
     this.#logger = logger;
+    this.#tracing = tracing;
     this.#maxBodyBytes = maxBodyBytes;
   }
 
@@ -92,6 +102,10 @@ export class InferenceExchange {
     if (this.#logger.isLevelEnabled('debug')) {
       this.#logger.debug({ requestId: request.id, model: model.name, timings }, 'request answered');
     }
+    const traced = this.#tracing.sample(model.name);
+    if (traced.length > 0) {
+      this.#logger.info({ requestId: request.id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
+    }
     send(reply, answer, packed.body);
   }
 }
@@ -99,6 +113,24 @@ export class InferenceExchange {
 /** The handler of a route whose requests are answered before it. */
 export function unreachable(): never {
   throw new ServingError('INTERNAL', 'Internal error: the request was not answered where it should have been.');
+}
+
+/** Instants in milliseconds since 1970; no elements. */
+function describeTrace(
+  levels: readonly TraceLevel[],
+  receivedAt: number,
+  { inputs }: DecodedRequest,
+  { model, version, outputs, timings }: InferenceResponse,
+) {
+  const at = (instant: number) => toMicroseconds(performance.timeOrigin + instant);
+  const shapes = (tensors: NamedTensors) =>
+    Array.from(tensors, ([name, { datatype, shape }]) => ({ name, datatype, shape }));
+  return {
+    model,
+    version,
+    ...(levels.includes('TIMESTAMPS') && { receivedAt: at(receivedAt), answeredAt: at(performance.now()), timings }),
+    ...(levels.includes('TENSORS') && { inputs: shapes(inputs), outputs: shapes(outputs) }),
+  };
 }
 
 /** The earliest of the model's limit, the `x-request-timeout-ms` header and the protocol's `timeout` parameter. */

@@ -24,11 +24,11 @@ const TOLERANCE = { FP16: 1e-2, FP32: 1e-4, FP64: 1e-9 };
 
 /**
  * Runs the model for the first time and judges its batching.
+ * @param signature what the model may be given: the file's, or a part of it
  * @throws ServingError MODEL_LOAD_FAILED when the engine dies or passes its limit during these runs
  */
-export async function probeBatching(executor: Executor): Promise<BatchVerdict> {
-  const { signature } = executor;
-  const warmed = await firstRun(executor);
+export async function probeBatching(executor: Executor, signature: TensorSignature): Promise<BatchVerdict> {
+  const warmed = await firstRun(executor, signature);
   if (!warmed.sample)
     return { batchable: false, reason: `no made-up input could be run (${warmed.reason})`, sample: undefined };
   const { sample, size } = warmed;
@@ -52,10 +52,10 @@ export async function probeBatching(executor: Executor): Promise<BatchVerdict> {
     : { batchable: true, reason: `${SEEDS.length} rows run together gave the same as each alone`, sample };
 }
 
-async function firstRun(executor: Executor) {
+async function firstRun(executor: Executor, signature: TensorSignature) {
   let reason = '';
   for (const size of FREE_SIZES) {
-    const sample = sampleInputs(executor.signature.inputs, { rows: 1, size, seed: 1 });
+    const sample = sampleInputs(signature.inputs, { rows: 1, size, seed: 1 });
     const result = await attempt(executor, sample);
     if (typeof result !== 'string') return { sample, size };
     reason ||= result;

@@ -1,4 +1,4 @@
-// A model's own config.yaml: what its folder says about it, over the server's settings.
+// What a model's folder says about it, over the server's settings: config.yaml, and before it Triton's config.pbtxt.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +6,8 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { MODEL_SETTINGS, type ModelSettings } from '../config/schema.ts';
 import { ServingError } from '../errors.ts';
+import { parseTritonJson, parseTritonText } from './triton/config.ts';
+import { type TritonModel, toTritonModel } from './triton/translation.ts';
 
 /** Which versions of a model are loaded: the newest n, all, or those named. */
 const versionPolicy = z.union([
@@ -15,42 +17,67 @@ const versionPolicy = z.union([
 ]);
 export type VersionPolicy = z.output<typeof versionPolicy>;
 
+/** A label is no number: it stands where a version does, in paths. */
+const versionLabel = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/, 'a label is a word that begins with a letter');
+
 const modelConfigSchema = z.strictObject({
-  versions: versionPolicy.default({ latest: 1 }),
+  versions: versionPolicy.optional(),
+  versionLabels: z.record(versionLabel, z.number().int().min(1)).default({}),
   ...Object.fromEntries(Object.entries(MODEL_SETTINGS).map(([name, schema]) => [name, schema.unwrap().optional()])),
 });
 
 export interface ModelConfig {
   readonly versions: VersionPolicy;
+  /** `stable`, `canary` and the like, each with the version it stands for. */
+  readonly versionLabels: ReadonlyMap<string, number>;
   readonly settings: ModelSettings;
+  /** What a configuration for Triton asks beyond the settings; undefined where there is none. */
+  readonly triton: TritonModel | undefined;
 }
 
 const FILE = 'config.yaml';
+const TRITON_FILE = 'config.pbtxt';
+const MODEL_FILE = 'model.onnx';
 
 /**
- * Effective settings of a model.
+ * Effective configuration of a model. What config.yaml says wins over config.pbtxt, and both over the defaults.
  * @param folder the model's folder; undefined for a model that is a lone file
- * @throws ServingError MODEL_LOAD_FAILED for a file that is no YAML or has a wrong or unknown key
+ * @param tritonJson stands in for the folder's config.pbtxt: Triton's configuration as JSON
+ * @throws ServingError MODEL_LOAD_FAILED for a file that cannot be read or has a wrong or unknown key
  */
-export function readModelConfig(folder: string | undefined, defaults: ModelSettings): ModelConfig {
-  const path = folder && join(folder, FILE);
-  const content: unknown = path && existsSync(path) ? parseYaml(path) : {};
-  const result = modelConfigSchema.safeParse(content ?? {});
-  if (!result.success) {
-    const [issue] = result.error.issues;
-    const where = issue?.path.length ? `'${issue.path.join('.')}': ` : '';
-    throw new ServingError('MODEL_LOAD_FAILED', `its ${FILE} is wrong: ${where}${issue?.message}`);
-  }
-  const { versions, ...own } = result.data;
+export function readModelConfig(
+  name: string,
+  folder: string | undefined,
+  defaults: ModelSettings,
+  tritonJson?: string,
+): ModelConfig {
+  const text = tritonJson === undefined ? readIfThere(folder, TRITON_FILE) : undefined;
+  const written =
+    tritonJson !== undefined ? parseTritonJson(tritonJson) : text !== undefined ? parseTritonText(text) : undefined;
+  const triton = written && toTritonModel(written, name, defaults);
+  const { versions, versionLabels, ...own } = readYaml(folder);
   const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
-  return { versions, settings: { ...defaults, ...set } };
+  return {
+    versions: versions ?? triton?.versions ?? { latest: 1 },
+    versionLabels: new Map(Object.entries(versionLabels)),
+    settings: { ...defaults, ...triton?.settings, ...set },
+    triton,
+  };
 }
 
-/** The class names in a model's labels.txt, one a line; empty when there is none. */
-export function readLabels(folder: string | undefined): string[] {
-  const path = folder && join(folder, 'labels.txt');
-  if (!path || !existsSync(path)) return [];
-  return readFileSync(path, 'utf8').trimEnd().split(/\r?\n/);
+/** The name of the file that a version's folder holds; a configuration that cannot be read is the loader's to report. */
+export function modelFileOf(folder: string): string {
+  try {
+    const text = readIfThere(folder, TRITON_FILE);
+    return (text !== undefined && parseTritonText(text).default_model_filename) || MODEL_FILE;
+  } catch {
+    return MODEL_FILE;
+  }
+}
+
+/** The class names in a file of a model's folder, one a line; undefined when there is none. */
+export function readLabels(folder: string | undefined, file: string): string[] | undefined {
+  return readIfThere(folder, file)?.trimEnd().split(/\r?\n/);
 }
 
 /** The versions that a policy picks, in ascending order. */
@@ -61,9 +88,22 @@ export function pickVersions(available: readonly number[], policy: VersionPolicy
   return sorted.filter((version) => policy.specific.includes(version));
 }
 
-function parseYaml(path: string): unknown {
+function readIfThere(folder: string | undefined, file: string): string | undefined {
+  const path = folder && join(folder, file);
+  return path && existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
+
+function readYaml(folder: string | undefined): z.output<typeof modelConfigSchema> {
+  const result = modelConfigSchema.safeParse(parseYaml(readIfThere(folder, FILE) ?? '') ?? {});
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue?.path.length ? `'${issue.path.join('.')}': ` : '';
+  throw new ServingError('MODEL_LOAD_FAILED', `its ${FILE} is wrong: ${where}${issue?.message}`);
+}
+
+function parseYaml(text: string): unknown {
   try {
-    return parse(readFileSync(path, 'utf8'));
+    return parse(text);
   } catch (error) {
     throw new ServingError('MODEL_LOAD_FAILED', `its ${FILE} is not valid YAML`, { cause: error });
   }

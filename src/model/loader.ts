@@ -8,21 +8,11 @@ import { ServingError } from '../errors.ts';
 import { planThreads, readCpuLimits } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
 import { ModelStatistics } from '../observability/statistics.ts';
+import { toClientShapes } from '../tensor/reshape.ts';
 import { probeBatching } from './batch-probe.ts';
-import type { VersionPolicy } from './config.ts';
 import { Model, type RequestObserver } from './model.ts';
-
-/** One version of a model as it lies on disk. */
-export interface ModelSource {
-  readonly name: string;
-  readonly version: string;
-  readonly path: string;
-  readonly settings: ModelSettings;
-  /** The policy by which this version was picked. */
-  readonly versions: VersionPolicy;
-  /** Names of the classes, by index; empty where there are none. */
-  readonly labels: readonly string[];
-}
+import type { ModelSource } from './source.ts';
+import { configureSignature } from './triton/signature.ts';
 
 export interface ModelObserver extends BatchObserver, EngineObserver, RequestObserver {}
 
@@ -31,39 +21,45 @@ export interface ModelObserver extends BatchObserver, EngineObserver, RequestObs
  * @throws ServingError MODEL_LOAD_FAILED with a reason fit for the repository index
  */
 export async function loadModel(source: ModelSource, observer: ModelObserver): Promise<Model> {
-  const { name, version, path, settings } = source;
+  const { name, version, config, labels } = source;
+  const { settings, triton, versions } = config;
   const threads = chooseThreads(settings);
-  checkFile(path);
+  checkFile(source);
   const executor = await startEngines(source, threads.count, observer);
   try {
-    const { signature, hiddenOutputs, executionProvider, providerReasons } = executor.description;
-    const verdict = await probeBatching(executor);
+    const { signature: inFile, hiddenOutputs, executionProvider, providerReasons } = executor.description;
+    const configured = triton && configureSignature(triton, inFile);
+    const verdict = await probeBatching(executor, configured?.model ?? inFile);
     const batchable = settings.batching === 'auto' && verdict.batchable;
     const { maxBatchSize, maxQueueRequests, maxQueueBytes } = settings;
+    const queueTimeoutMs = triton?.queueTimeoutMs;
     const now = () => performance.now();
     const statistics = new ModelStatistics();
     const counting = counted(observer, statistics);
     const scheduler = new DynamicBatcher(
       executor,
-      { batchable, maxBatchSize, maxQueueRequests, maxQueueBytes, now },
+      { batchable, maxBatchSize, maxQueueRequests, maxQueueBytes, queueTimeoutMs, now },
       counting,
     );
     const reason = settings.batching === 'off' ? 'switched off by its configuration' : verdict.reason;
     const facts = {
       batching: { enabled: batchable, maxBatchSize: batchable ? maxBatchSize : 1, reason },
       instances: settings.instances,
-      versions: source.versions,
+      versions,
       threads,
       executionProvider: { name: executionProvider, passedOver: providerReasons },
-      hiddenOutputs,
+      hiddenOutputs: [...hiddenOutputs, ...(configured?.hiddenOutputs ?? [])],
       requestTimeoutMs: settings.requestTimeoutMs,
-      labels: source.labels,
-      sample: verdict.sample,
+      labels,
+      passedOver: [...(triton?.passedOver ?? []), ...(configured?.passedOver ?? [])],
+      triton,
+      sample: verdict.sample && toClientShapes(verdict.sample, configured?.reshapes.inputs ?? new Map()),
     };
     return new Model({
       name,
       version,
-      signature: { ...signature, batchable },
+      signature: { ...(configured?.client ?? inFile), batchable, hasRows: configured?.hasRows ?? batchable },
+      reshapes: configured?.reshapes,
       facts,
       executor,
       scheduler,
@@ -92,14 +88,18 @@ function counted(observer: ModelObserver, statistics: ModelStatistics): BatchObs
   };
 }
 
-function startEngines({ path, settings }: ModelSource, threads: number, observer: ModelObserver): Promise<EnginePool> {
-  const { executionProviders, instances, loadLimitMs, runLimitMs } = settings;
+async function startEngines(source: ModelSource, threads: number, observer: ModelObserver): Promise<EnginePool> {
+  const { path, content, config } = source;
+  const { executionProviders, instances, loadLimitMs, runLimitMs } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
-  return EnginePool.start({ session, instances, loadLimitMs, runLimitMs }, observer).catch((error: unknown) => {
+  try {
+    return await EnginePool.start({ session, content, instances, loadLimitMs, runLimitMs }, observer);
+  } catch (error) {
     // The runtime's messages name files; the index must not.
-    const message = (error as Error).message.replaceAll(dirname(path), '…').replaceAll(/\/\S*onnxruntime_src\S*/g, '…');
-    throw new ServingError('MODEL_LOAD_FAILED', message, { cause: error });
-  });
+    const { message } = error as Error;
+    const hidden = path === undefined ? message : message.replaceAll(dirname(path), '…');
+    throw new ServingError('MODEL_LOAD_FAILED', hidden.replaceAll(/\/\S*onnxruntime_src\S*/g, '…'), { cause: error });
+  }
 }
 
 function chooseThreads({ threads, instances }: ModelSettings): { count: number; reason: string } {
@@ -108,8 +108,8 @@ function chooseThreads({ threads, instances }: ModelSettings): { count: number; 
   return { count: plan.threads, reason: plan.reason };
 }
 
-function checkFile(path: string): void {
-  const file = statSync(path, { throwIfNoEntry: false });
-  if (!file?.isFile()) throw new ServingError('MODEL_LOAD_FAILED', 'its model.onnx is not a regular file');
-  if (file.size === 0) throw new ServingError('MODEL_LOAD_FAILED', 'its model.onnx is empty');
+function checkFile({ path, content }: ModelSource): void {
+  const file = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (!content && !file?.isFile()) throw new ServingError('MODEL_LOAD_FAILED', 'its model.onnx is not a regular file');
+  if ((content?.length ?? file?.size) === 0) throw new ServingError('MODEL_LOAD_FAILED', 'its model.onnx is empty');
 }

@@ -1,14 +1,17 @@
 // One loaded version of a model: takes a request, checks it against the signature, has it scheduled.
 
-import type { Scheduler } from '../batching/scheduler.ts';
+import type { ScheduledResult, Scheduler } from '../batching/scheduler.ts';
 import { ServingError } from '../errors.ts';
 import type { Executor } from '../execution/executor.ts';
 import type { InferenceContext, InferenceRequest, InferenceResponse } from '../inference.ts';
 import type { ModelStatistics } from '../observability/statistics.ts';
 import { checkClassifiable, classify } from '../tensor/classification.ts';
+import { toClientShapes, toModelShapes } from '../tensor/reshape.ts';
 import { checkInputs, type ModelSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import type { VersionPolicy } from './config.ts';
+import type { ConfiguredSignature } from './triton/signature.ts';
+import type { TritonModel } from './triton/translation.ts';
 
 /** What was decided when the model was loaded, each with its reason; shown in metadata, log and `ortlet check`. */
 export interface ModelFacts {
@@ -19,8 +22,12 @@ export interface ModelFacts {
   readonly executionProvider: { readonly name: string; readonly passedOver: readonly string[] };
   readonly hiddenOutputs: readonly { readonly name: string; readonly reason: string }[];
   readonly requestTimeoutMs: number;
-  /** Names of the classes, by index; from the model's labels.txt. */
-  readonly labels: readonly string[];
+  /** Names of the classes of an output, by index; '' is for every output that has none of its own. */
+  readonly labels: ReadonlyMap<string, readonly string[]>;
+  /** What its configuration for Triton asks for and does not get, a line each with the reason. */
+  readonly passedOver: readonly string[];
+  /** Its configuration for Triton, where there is one. */
+  readonly triton: TritonModel | undefined;
   /** One row that the model has run when it was loaded; undefined when no made-up input suited it. */
   readonly sample: NamedTensors | undefined;
 }
@@ -34,7 +41,10 @@ export interface RequestObserver {
 export interface ModelParts {
   readonly name: string;
   readonly version: string;
+  /** As clients see it. */
   readonly signature: ModelSignature;
+  /** Undefined where clients see the file's own shapes and all its outputs. */
+  readonly reshapes: ConfiguredSignature['reshapes'] | undefined;
   readonly facts: ModelFacts;
   readonly executor: Executor;
   readonly scheduler: Scheduler;
@@ -48,11 +58,14 @@ export class Model {
   readonly signature: ModelSignature;
   readonly facts: ModelFacts;
   readonly statistics: ModelStatistics;
+  readonly #reshapes: ModelParts['reshapes'];
   readonly #executor: Executor;
   readonly #scheduler: Scheduler;
   readonly #observer: RequestObserver;
 
-  constructor({ name, version, signature, facts, executor, scheduler, observer, statistics }: ModelParts) {
+  constructor(parts: ModelParts) {
+    const { name, version, signature, reshapes, facts, executor, scheduler, observer, statistics } = parts;
+    this.#reshapes = reshapes;
     this.name = name;
     this.version = version;
     this.signature = signature;
@@ -74,8 +87,9 @@ export class Model {
     try {
       const inputs = checkInputs(this.signature, this.name, request.inputs);
       this.#checkOutputs(request.outputs);
-      const names = request.outputs?.map(({ name }) => name);
-      const { outputs: raw, timings } = await this.#scheduler.enqueue(inputs, names, context);
+      const { outputs: raw, timings } = this.#reshapes
+        ? await this.#enqueueReshaped(inputs, request.outputs, context, this.#reshapes)
+        : await this.#scheduler.enqueue(inputs, namesOf(request.outputs), context);
       const outputs = this.#classify(raw, request.outputs);
       this.#observer.requestAnswered('ok', performance.now() - startedAt);
       return { model: this.name, version: this.version, outputs, timings };
@@ -96,11 +110,25 @@ export class Model {
     return this.#executor.close();
   }
 
+  async #enqueueReshaped(
+    inputs: NamedTensors,
+    wanted: InferenceRequest['outputs'],
+    context: InferenceContext,
+    reshapes: ConfiguredSignature['reshapes'],
+  ): Promise<ScheduledResult> {
+    // The file may have outputs that clients do not see, and another order.
+    const names = namesOf(wanted ?? this.signature.outputs);
+    const { outputs, timings } = await this.#scheduler.enqueue(toModelShapes(inputs, reshapes.inputs), names, context);
+    return { outputs: toClientShapes(outputs, reshapes.outputs), timings };
+  }
+
   #classify(outputs: NamedTensors, wanted: InferenceRequest['outputs']): NamedTensors {
     if (!wanted?.some(({ classes }) => classes)) return outputs;
     const shaped = new Map(outputs);
     for (const { name, classes } of wanted) {
-      if (classes) shaped.set(name, classify(outputs.get(name)!, classes, this.signature.batchable, this.facts.labels));
+      if (!classes) continue;
+      const labels = this.facts.labels.get(name) ?? this.facts.labels.get('') ?? [];
+      shaped.set(name, classify(outputs.get(name)!, classes, this.signature.hasRows, labels));
     }
     return shaped;
   }
@@ -119,4 +147,8 @@ export class Model {
       );
     }
   }
+}
+
+function namesOf(outputs: readonly { readonly name: string }[] | undefined): string[] | undefined {
+  return outputs?.map(({ name }) => name);
 }

@@ -2,6 +2,7 @@
 
 import { ServingError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
+import type { ModelOverride } from '../model/source.ts';
 
 export const MODEL_STATES = ['LOADING', 'READY', 'UNLOADING', 'UNAVAILABLE'] as const;
 export type ModelState = (typeof MODEL_STATES)[number];
@@ -12,11 +13,17 @@ export interface Loadable {
   load(): Promise<Model>;
 }
 
+/** The versions of one model that its policy picks, and the labels that stand for some of them. */
+export interface LoadableModel {
+  readonly versions: readonly Loadable[];
+  readonly labels: ReadonlyMap<string, string>;
+}
+
 export interface RegistryOptions {
   /** Names of all models on disk. */
   readonly discover: () => string[];
-  /** The versions of one model that its policy picks; throws MODEL_LOAD_FAILED; empty when the model is gone. */
-  readonly find: (name: string) => readonly Loadable[];
+  /** What a model is to be loaded from; throws MODEL_LOAD_FAILED; without versions when the model is gone. */
+  readonly find: (name: string, override: ModelOverride | undefined) => LoadableModel;
   /** How many models load at once at the start. */
   readonly concurrency: number;
   readonly onChange: (name: string, version: string, state: ModelState, reason: string) => void;
@@ -41,6 +48,9 @@ interface Slot {
 export class Registry {
   #options: RegistryOptions;
   #models = new Map<string, Map<string, Slot>>();
+  #labels = new Map<string, ReadonlyMap<string, string>>();
+  /** What clients have put in place of what is on disk, until the model is unloaded. */
+  #overrides = new Map<string, ModelOverride>();
   /** Loads and unloads of one name happen one after the other. */
   #turns = new Map<string, Promise<unknown>>();
   /** Models found that were not tried yet. */
@@ -72,21 +82,28 @@ export class Registry {
 
   /**
    * Loads a model, or loads it again: new versions come up beside the old ones, which serve until they are replaced.
+   * @param override stands in for what is on disk, now and when the model is loaded again; undefined: as it was
    * @throws ServingError MODEL_NOT_FOUND, or MODEL_LOAD_FAILED when a version fails; an old one then serves on
    */
-  load(name: string): Promise<void> {
+  load(name: string, override?: ModelOverride): Promise<void> {
     return this.#inTurn(name, async () => {
       const known = this.#models.get(name) ?? new Map<string, Slot>();
-      const loadables = this.#findLoadables(name, known);
+      const effective = override ?? this.#overrides.get(name);
+      const { versions: loadables, labels } = this.#find(name, known, effective);
       this.#models.set(name, known);
       for (const { version } of loadables) if (!known.has(version)) this.#set(name, version, 'LOADING', '');
       const failures = await Promise.all(loadables.map((loadable) => this.#loadVersion(name, loadable)));
+      const failure = failures.find((reason) => reason !== undefined);
+      if (failure !== undefined && override) {
+        throw new ServingError('MODEL_LOAD_FAILED', `failed to load '${name}', ${failure}`);
+      }
+      this.#labels.set(name, labels);
+      if (effective) this.#overrides.set(name, effective);
       const picked = new Set(loadables.map(({ version }) => version));
       for (const version of known.keys()) {
         if (!picked.has(version)) await this.#retire(name, version, 'not picked by the version policy');
       }
-      const failure = failures.find((reason) => reason !== undefined);
-      if (failure) throw new ServingError('MODEL_LOAD_FAILED', `failed to load '${name}', ${failure}`);
+      if (failure !== undefined) throw new ServingError('MODEL_LOAD_FAILED', `failed to load '${name}', ${failure}`);
     });
   }
 
@@ -94,26 +111,28 @@ export class Registry {
   unload(name: string): Promise<void> {
     return this.#inTurn(name, async () => {
       for (const version of this.#models.get(name)?.keys() ?? []) await this.#retire(name, version, 'unloaded');
+      this.#overrides.delete(name);
     });
   }
 
   /**
    * The model that a request means.
-   * @param version undefined: the highest that is ready
+   * @param version a number, or a label that stands for one; undefined: the highest that is ready
    * @throws ServingError MODEL_NOT_FOUND or MODEL_NOT_READY with the reason
    */
   resolve(name: string, version?: string): Model {
     const slots = this.#models.get(name);
     if (!slots) throw new ServingError('MODEL_NOT_FOUND', `Request for unknown model: '${name}' is not found`);
     if (version !== undefined) {
-      const slot = slots.get(version);
-      if (!slot) {
-        throw new ServingError(
-          'MODEL_NOT_FOUND',
-          `Request for unknown model: '${name}' version ${version} is not found`,
-        );
-      }
-      return ready(name, version, slot);
+      const labels = this.#labels.get(name);
+      const number = labels?.get(version) ?? version;
+      const slot = slots.get(number);
+      if (slot) return ready(name, number, slot);
+      const known = labels?.size ? `; its labels are ${[...labels.keys()].join(', ')}` : '';
+      throw new ServingError(
+        'MODEL_NOT_FOUND',
+        `Request for unknown model: '${name}' version ${version} is not found${known}`,
+      );
     }
     const [best, slot] = newest(slots) ?? [];
     if (best === undefined || !slot) throw notReady(name, 'is not loaded yet', 'LOADING');
@@ -166,13 +185,13 @@ export class Registry {
     return [...this.#models.values()].flatMap((slots) => [...slots.values()].flatMap(({ model }) => model ?? []));
   }
 
-  #findLoadables(name: string, known: ReadonlyMap<string, Slot>): readonly Loadable[] {
+  #find(name: string, known: ReadonlyMap<string, Slot>, override: ModelOverride | undefined): LoadableModel {
     try {
-      const loadables = this.#options.find(name);
-      if (loadables.length > 0) return loadables;
+      const found = this.#options.find(name, override);
+      if (found.versions.length > 0) return found;
     } catch (error) {
       const reason = (error as Error).message;
-      if (known.size === 0) {
+      if (known.size === 0 && !override) {
         this.#models.set(name, new Map());
         this.#set(name, '1', 'UNAVAILABLE', reason);
       }

@@ -18,16 +18,16 @@ export interface RepositoryModel {
 }
 
 const FILE = 'model.onnx';
-/** Letters, digits, and . _ - space inside: names go into paths, URLs and metrics. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.\- ]{0,127}$/u;
 const VERSION = /^[1-9][0-9]{0,8}$/;
 const MOST_MODELS = 10_000;
 
 /**
  * All models below a path, by name.
+ * @param modelFileOf the name of the file that the versions in a model's folder hold; `model.onnx` unless it says so
  * @throws ServingError NOT_FOUND when the path does not exist or is neither a folder nor an .onnx file
  */
-export function scanRepository(path: string): RepositoryModel[] {
+export function scanRepository(path: string, modelFileOf: (folder: string) => string = () => FILE): RepositoryModel[] {
   const root = resolve(path);
   const entry = statSync(root, { throwIfNoEntry: false });
   if (entry?.isFile() && root.endsWith('.onnx')) return [singleFile(root)];
@@ -37,16 +37,21 @@ export function scanRepository(path: string): RepositoryModel[] {
 
   const models: RepositoryModel[] = [];
   for (const name of readdirSync(root).sort().slice(0, MOST_MODELS)) {
-    const model = name.endsWith('.onnx') ? looseFile(root, name) : modelFolder(root, name);
-    if (model && NAME.test(model.name) && !models.some((other) => other.name === model.name)) models.push(model);
+    const model = name.endsWith('.onnx') ? looseFile(root, name) : modelFolder(root, name, modelFileOf);
+    if (model && isModelName(model.name) && !models.some((other) => other.name === model.name)) models.push(model);
   }
   return models;
+}
+
+/** Letters, digits, and . _ - space inside: names go into paths, URLs and metrics. */
+export function isModelName(name: string): boolean {
+  return NAME.test(name);
 }
 
 function singleFile(path: string): RepositoryModel {
   const stem = basename(path, '.onnx');
   const name = stem === 'model' ? basename(dirname(path)) : stem;
-  return { name: NAME.test(name) ? name : 'model', folder: undefined, versions: new Map([[1, path]]) };
+  return { name: isModelName(name) ? name : 'model', folder: undefined, versions: new Map([[1, path]]) };
 }
 
 function looseFile(root: string, file: string): RepositoryModel | undefined {
@@ -54,14 +59,15 @@ function looseFile(root: string, file: string): RepositoryModel | undefined {
   return path ? { name: basename(file, '.onnx'), folder: undefined, versions: new Map([[1, path]]) } : undefined;
 }
 
-function modelFolder(root: string, name: string): RepositoryModel | undefined {
+function modelFolder(root: string, name: string, modelFileOf: (folder: string) => string): RepositoryModel | undefined {
   const folder = join(root, name);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return undefined;
+  const file = modelFileOf(folder);
   const versions = new Map<number, string>();
-  const flat = inside(root, join(folder, FILE));
+  const flat = inside(root, join(folder, file));
   if (flat) versions.set(1, flat);
   for (const version of readdirSync(folder).filter((entry) => VERSION.test(entry))) {
-    const path = inside(root, join(folder, version, FILE));
+    const path = inside(root, join(folder, version, file));
     if (path) versions.set(Number(version), path);
   }
   return versions.size > 0 ? { name, folder, versions } : undefined;

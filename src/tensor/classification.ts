@@ -17,19 +17,19 @@ export function checkClassifiable({ name, datatype }: Pick<TensorMetadata, 'name
 }
 
 /**
- * @param batchable whether the first dimension counts rows; each row is then classified by itself
+ * @param hasRows whether the first dimension counts rows; each row is then classified by itself
  * @returns a BYTES tensor of shape [rows, min(count, elements of a row)], or without the rows
  * @throws ServingError INVALID_REQUEST for a tensor of over a million elements
  */
 export function classify(
   { datatype, shape, data }: Tensor,
   count: number,
-  batchable: boolean,
+  hasRows: boolean,
   labels: readonly string[],
 ): Tensor {
   if (data.length > MOST_ELEMENTS) throw new ServingError('INVALID_REQUEST', 'classification output tensor too large');
-  const rows = batchable ? shape[0]! : 1;
-  const width = batchable ? elementCount(shape.slice(1)) : data.length;
+  const rows = hasRows ? shape[0]! : 1;
+  const width = hasRows ? elementCount(shape.slice(1)) : data.length;
   const best = Math.min(count, width);
   const print = (value: number | bigint) => (datatype.startsWith('FP') ? Number(value).toFixed(6) : String(value));
   const classes: string[] = [];
@@ -41,5 +41,5 @@ export function classify(
       classes.push(`${print(value(i))}:${i}${labels[i] === undefined ? '' : `:${labels[i]}`}`);
     }
   }
-  return { datatype: 'BYTES', shape: batchable ? [rows, best] : [best], data: classes };
+  return { datatype: 'BYTES', shape: hasRows ? [rows, best] : [best], data: classes };
 }

@@ -20,10 +20,12 @@ export interface TensorSignature {
 export interface ModelSignature extends TensorSignature {
   /** Whether rows of several requests may share one run. */
   readonly batchable: boolean;
+  /** Whether the first dimension of every tensor counts rows, be they batched or not. */
+  readonly hasRows: boolean;
 }
 
 /**
- * Checks names, datatypes and shapes of a request against the signature, and that all rows agree for a batchable model.
+ * Checks names, datatypes and shapes of a request against the signature, and that all inputs have as many rows.
  * @returns the inputs in the signature's order
  * @throws ServingError INVALID_INPUT naming the input, what was expected and what came
  */
@@ -35,7 +37,7 @@ export function checkInputs(signature: ModelSignature, model: string, inputs: Na
     const tensor = inputs.get(expected.name);
     if (!tensor) throw wrongInputs(signature, model, inputs);
     checkTensor(expected, tensor, model);
-    if (signature.batchable) {
+    if (signature.hasRows) {
       rows ??= tensor.shape[0];
       if (tensor.shape[0] !== rows) {
         throw new ServingError(

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ServingError } from '../../src/errors.ts';
-import { parseTextFormat, type TextMessage, type TextValue } from '../../src/model/protobuf-text.ts';
-import { TextFormatError } from '../../src/model/protobuf-tokens.ts';
-import { parseTritonJson, parseTritonText } from '../../src/model/triton-config.ts';
+import { parseTritonJson, parseTritonText } from '../../src/model/triton/config.ts';
+import { parseTextFormat, type TextMessage, type TextValue } from '../../src/model/triton/text-format.ts';
+import { TextFormatError } from '../../src/model/triton/text-tokens.ts';
 
 /** A message without its places; a field is its name, whether it is a list, and its values. */
 type Plain = readonly (readonly [name: string, list: boolean, values: readonly PlainValue[]])[];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseTextFormat } from '../../src/model/protobuf-text.ts';
+import { parseTextFormat } from '../../src/model/triton/text-format.ts';
 
 const first = (text: string) => parseTextFormat(text).fields[0]!.values[0]!.value;
 

@@ -62,10 +62,10 @@ test("a model's config.yaml wins over the settings, and a wrong key in it is nam
     'ugly/config.yaml': 'a: [',
   });
   const defaults = settingsSchema.parse({});
-  expect(readModelConfig(`${repository.path}/good`, defaults).settings).toMatchObject({
+  expect(readModelConfig('good', `${repository.path}/good`, defaults).settings).toMatchObject({
     maxBatchSize: 4,
     instances: 1,
   });
-  expect(() => readModelConfig(`${repository.path}/bad`, defaults)).toThrow(/config.yaml is wrong: .*maxBatch/);
-  expect(() => readModelConfig(`${repository.path}/ugly`, defaults)).toThrow('not valid YAML');
+  expect(() => readModelConfig('bad', `${repository.path}/bad`, defaults)).toThrow(/config.yaml is wrong: .*maxBatch/);
+  expect(() => readModelConfig('ugly', `${repository.path}/ugly`, defaults)).toThrow('not valid YAML');
 });

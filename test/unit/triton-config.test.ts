@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseTritonJson, parseTritonText } from '../../src/model/triton-config.ts';
+import { parseTritonJson, parseTritonText } from '../../src/model/triton/config.ts';
 import { BARE, BERT, RESNET, TABULAR } from '../fixtures/triton-configs.ts';
 
 test('a config.pbtxt is read, with what it leaves out as Triton has it', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadSettings } from '../../src/config/load.ts';
-import { parseTritonText } from '../../src/model/triton-config.ts';
-import { toTritonModel } from '../../src/model/triton-model.ts';
+import { parseTritonText } from '../../src/model/triton/config.ts';
+import { toTritonModel } from '../../src/model/triton/translation.ts';
 import { BARE, BERT, RESNET, TABULAR } from '../fixtures/triton-configs.ts';
 
 const defaults = loadSettings({ flags: {}, environment: {}, file: undefined });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { loadSettings } from '../../src/config/load.ts';
-import { parseTritonText } from '../../src/model/triton-config.ts';
-import { toTritonModel } from '../../src/model/triton-model.ts';
-import { configureSignature } from '../../src/model/triton-signature.ts';
+import { parseTritonText } from '../../src/model/triton/config.ts';
+import { configureSignature } from '../../src/model/triton/signature.ts';
+import { toTritonModel } from '../../src/model/triton/translation.ts';
 import type { TensorMetadata } from '../../src/tensor/signature.ts';
 import { BARE, BERT } from '../fixtures/triton-configs.ts';
 

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import type { Model, ModelFacts } from '../../model/model.ts';
+import type { TritonTensor } from '../../model/triton/translation.ts';
 import type { DataPlane } from '../../serving/data-plane.ts';
 import type { TensorMetadata } from '../../tensor/signature.ts';
 import { describeRoute } from '../openapi.ts';
@@ -34,32 +35,43 @@ export function configurationRoutes(app: FastifyInstance, dataPlane: DataPlane):
 
 function describeConfig(model: Model) {
   const { name, signature, facts } = model;
-  const { batching, executionProvider, instances, versions } = facts;
+  const { batching, executionProvider, instances, versions, triton } = facts;
   const kind = executionProvider.name === 'cuda' ? 'KIND_GPU' : 'KIND_CPU';
+  const tensors = (list: readonly TensorMetadata[], configured: readonly TritonTensor[] = []) =>
+    list.map((tensor) => describeTensor(tensor, signature.hasRows, configured));
   return {
     name,
     platform: 'onnxruntime_onnx',
     backend: 'onnxruntime',
-    max_batch_size: batching.enabled ? batching.maxBatchSize : 0,
-    input: signature.inputs.map((tensor) => describeTensor(tensor, batching.enabled)),
-    output: signature.outputs.map((tensor) => describeTensor(tensor, batching.enabled)),
+    max_batch_size: triton?.maxBatchSize ?? (batching.enabled ? batching.maxBatchSize : 0),
+    input: tensors(signature.inputs, triton?.inputs),
+    output: tensors(signature.outputs, triton?.outputs).map((output) => ({
+      ...output,
+      label_filename: triton?.labelFiles.get(output.name) ?? (facts.labels.has('') ? 'labels.txt' : ''),
+    })),
     version_policy: describePolicy(versions),
     instance_group: [{ name, kind, count: instances }],
     // Its presence tells clients which scheduler a model has.
     ...(batching.enabled ? { dynamic_batching: { max_queue_delay_microseconds: 0 } } : {}),
-    default_model_filename: 'model.onnx',
+    default_model_filename: triton?.modelFile ?? 'model.onnx',
     parameters: Object.fromEntries(
       Object.entries(describeFacts(model)).map(([key, value]) => [key, { string_value: String(value) }]),
     ),
   };
 }
 
-/** As in Triton, the dimensions of a model that batches do not show the batch. */
-function describeTensor({ name, datatype, shape }: TensorMetadata, batches: boolean) {
+/** As in Triton, the dimensions of a model with rows do not show them. */
+function describeTensor(
+  { name, datatype, shape }: TensorMetadata,
+  hasRows: boolean,
+  configured: readonly TritonTensor[],
+) {
+  const { dims, modelDims } = configured.find((tensor) => tensor.name === name) ?? {};
   return {
     name,
     data_type: datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`,
-    dims: shape.slice(batches ? 1 : 0),
+    dims: dims ?? shape.slice(hasRows ? 1 : 0),
+    ...(modelDims && modelDims !== dims ? { reshape: { shape: modelDims } } : {}),
   };
 }
 

@@ -15,6 +15,7 @@ export const SERVER_EXTENSIONS = [
   'model_repository',
   'parameters',
   'statistics',
+  'trace',
 ];
 
 interface ModelPath {
@@ -85,7 +86,7 @@ export function metadataRoutes(app: FastifyInstance, dataPlane: DataPlane, serve
 
 /** What was decided at load, and why, as the protocol's parameters. */
 export function describeFacts({ facts }: Model): Record<string, string | number> {
-  const { batching, executionProvider, hiddenOutputs, instances, threads } = facts;
+  const { batching, executionProvider, hiddenOutputs, instances, passedOver, threads } = facts;
   return {
     batching: batching.enabled ? `up to ${batching.maxBatchSize} rows` : 'off',
     batching_reason: batching.reason,
@@ -102,6 +103,7 @@ export function describeFacts({ facts }: Model): Record<string, string | number>
     ...(hiddenOutputs.length > 0
       ? { hidden_outputs: hiddenOutputs.map((output) => `'${output.name}' ${output.reason}`).join('; ') }
       : {}),
+    ...(passedOver.length > 0 ? { configuration_passed_over: passedOver.join('; ') } : {}),
   };
 }
 

@@ -1,7 +1,9 @@
 // The model repository extension: what there is, loading and unloading.
 
 import type { FastifyInstance } from 'fastify';
-import { repositoryIndexRequest } from '../../codec/schema.ts';
+import { modelLoadRequest, modelUnloadRequest, repositoryIndexRequest } from '../../codec/schema.ts';
+import { ServingError } from '../../errors.ts';
+import type { ModelOverride } from '../../model/source.ts';
 import type { Registry } from '../../repository/registry.ts';
 import { controlDisabled } from '../error-handler.ts';
 import { describeRoute } from '../openapi.ts';
@@ -11,7 +13,14 @@ interface ModelPath {
   Params: { model: string };
 }
 
-export function repositoryRoutes(app: FastifyInstance, registry: Registry, controlAllowed: boolean): void {
+export interface ModelControl {
+  /** Whether clients may load and unload models. */
+  readonly allowed: boolean;
+  /** What a load request may bring. */
+  readonly overrides: 'off' | 'config' | 'files';
+}
+
+export function repositoryRoutes(app: FastifyInstance, registry: Registry, control: ModelControl): void {
   app.post(
     '/v2/repository/index',
     {
@@ -29,25 +38,78 @@ export function repositoryRoutes(app: FastifyInstance, registry: Registry, contr
       return registry.index().filter(({ state }) => !ready || state === 'READY');
     },
   );
-  for (const [action, run] of [
-    ['load', (name: string) => registry.load(name)],
-    ['unload', (name: string) => registry.unload(name)],
-  ] as const) {
-    app.post<ModelPath>(
-      `/v2/repository/models/:model/${action}`,
-      {
-        schema: describeRoute({
-          operationId: `${action}Model`,
-          summary: action === 'load' ? 'Load a model, or load it again' : 'Unload a model after its running requests',
-          tag: 'repository',
-          errors: [400, 403, 404, 422],
-        }),
-      },
-      async ({ params }, reply) => {
-        if (!controlAllowed) throw controlDisabled('explicit model load / unload');
-        await run(params.model);
-        return reply.send();
-      },
+  app.post<ModelPath>(
+    '/v2/repository/models/:model/load',
+    {
+      schema: describeRoute({
+        operationId: 'loadModel',
+        summary: 'Load a model, or load it again',
+        tag: 'repository',
+        body: 'modelLoadRequest',
+        errors: [400, 403, 404, 422],
+      }),
+    },
+    async ({ params, body }, reply) => {
+      if (!control.allowed) throw controlDisabled('explicit model load / unload');
+      const { parameters = {} } = parseBody(modelLoadRequest, body);
+      await registry.load(params.model, readOverride(parameters, control.overrides));
+      return reply.send();
+    },
+  );
+  app.post<ModelPath>(
+    '/v2/repository/models/:model/unload',
+    {
+      schema: describeRoute({
+        operationId: 'unloadModel',
+        summary: 'Unload a model after its running requests',
+        tag: 'repository',
+        body: 'modelUnloadRequest',
+        errors: [400, 403],
+      }),
+    },
+    async ({ params, body }, reply) => {
+      if (!control.allowed) throw controlDisabled('explicit model load / unload');
+      parseBody(modelUnloadRequest, body);
+      await registry.unload(params.model);
+      return reply.send();
+    },
+  );
+}
+
+const FILE_PREFIX = 'file:';
+
+/** @throws ServingError INVALID_REQUEST, MODEL_CONTROL_DISABLED when the setting does not allow it */
+function readOverride(
+  parameters: Readonly<Record<string, string>>,
+  allowed: ModelControl['overrides'],
+): ModelOverride | undefined {
+  const { config, ...files } = parameters;
+  const paths = Object.keys(files);
+  if (config === undefined && paths.length === 0) return undefined;
+  const unknown = paths.find((path) => !path.startsWith(FILE_PREFIX));
+  if (unknown !== undefined) {
+    throw new ServingError(
+      'INVALID_REQUEST',
+      `unexpected parameter '${unknown}': use 'config' and 'file:<version>/<name>'`,
     );
   }
+  if (config === undefined) throw new ServingError('INVALID_REQUEST', "files need a 'config' parameter beside them");
+  const needed = paths.length > 0 ? 'files' : 'config';
+  if (allowed !== 'files' && allowed !== needed) {
+    throw new ServingError(
+      'MODEL_CONTROL_DISABLED',
+      `a load request may not bring ${paths.length > 0 ? 'files' : 'a configuration'} here: the server runs with loadOverrides '${allowed}'.`,
+    );
+  }
+  return {
+    config,
+    files: new Map(paths.map((path) => [path.slice(FILE_PREFIX.length), readBase64(path, files[path]!)])),
+  };
+}
+
+function readBase64(path: string, text: string): Uint8Array {
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
+    throw new ServingError('INVALID_REQUEST', `parameter '${path}' must be the file in base64`);
+  }
+  return new Uint8Array(Buffer.from(text, 'base64'));
 }

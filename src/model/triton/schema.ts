@@ -2,7 +2,7 @@
 // What `presence` stands for is either refused or passed over whole, so nothing in it is checked.
 
 import type { z } from 'zod';
-import { bool, enumeration, integer, mapOf, message, presence, repeated, text } from './triton-fields.ts';
+import { bool, enumeration, integer, mapOf, message, presence, repeated, text } from './fields.ts';
 
 const INT32 = 2 ** 31 - 1;
 const UINT32 = 2 ** 32 - 1;

@@ -1,7 +1,7 @@
 // The fields of a configuration for Triton that have no effect here, each with the reason: they tune Triton's way of
 // scheduling and running, and no answer depends on them.
 
-import type { TritonConfig } from './triton-schema.ts';
+import type { TritonConfig } from './schema.ts';
 
 /** A line for each field that is set and has no effect. */
 export function passedOver(config: TritonConfig): string[] {

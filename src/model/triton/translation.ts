@@ -2,13 +2,13 @@
 //
 // Fields that change answers are served or refused. Those that only tune Triton are passed over, each with its reason.
 
-import type { ModelSettings } from '../config/schema.ts';
-import { ServingError } from '../errors.ts';
-import type { Datatype } from '../tensor/datatype.ts';
-import { canReshape } from '../tensor/reshape.ts';
-import type { VersionPolicy } from './config.ts';
-import { passedOver } from './triton-passed-over.ts';
-import type { TritonConfig } from './triton-schema.ts';
+import type { ModelSettings } from '../../config/schema.ts';
+import { ServingError } from '../../errors.ts';
+import type { Datatype } from '../../tensor/datatype.ts';
+import { canReshape } from '../../tensor/reshape.ts';
+import type { VersionPolicy } from '../config.ts';
+import { passedOver } from './passed-over.ts';
+import type { TritonConfig } from './schema.ts';
 
 /**
  * `dims` is what a client sends or gets, `modelDims` what the file has; both without the rows that a model with a

@@ -1,11 +1,11 @@
 // Reads Triton's model configuration: config.pbtxt, and the JSON that a client may send with a load request.
 
 import type { z } from 'zod';
-import { ServingError } from '../errors.ts';
-import { parseTextFormat, type TextField, type TextMessage, type TextValue } from './protobuf-text.ts';
-import { TextFormatError } from './protobuf-tokens.ts';
-import { Identifier } from './triton-fields.ts';
-import { type TritonConfig, tritonSchema } from './triton-schema.ts';
+import { ServingError } from '../../errors.ts';
+import { Identifier } from './fields.ts';
+import { type TritonConfig, tritonSchema } from './schema.ts';
+import { parseTextFormat, type TextField, type TextMessage, type TextValue } from './text-format.ts';
+import { TextFormatError } from './text-tokens.ts';
 
 /** @throws ServingError MODEL_LOAD_FAILED with the line, and the field that is unknown or has a wrong value */
 export function parseTritonText(content: string): TritonConfig {
@@ -43,7 +43,7 @@ function wrong(file: string, what: string, cause?: unknown): ServingError {
   return new ServingError('MODEL_LOAD_FAILED', `its ${file} is wrong: ${what}`, { cause });
 }
 
-/** A message's fields by name, in the form that triton-fields.ts reads. */
+/** A message's fields by name, in the form that fields.ts reads. */
 function toObject({ fields }: TextMessage): Record<string, unknown> {
   const object: Record<string, unknown> = Object.create(null);
   for (const [name, mentions] of Map.groupBy(fields, (field) => field.name)) {

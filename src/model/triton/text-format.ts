@@ -3,7 +3,7 @@
 // It knows no schema. It gives the fields in the order in which they were written, each with its values and its place;
 // which field may repeat and which identifier is an enum's is for the caller to say. Extensions are not read.
 
-import { type Place, TextFormatError, type Token, tokenReader } from './protobuf-tokens.ts';
+import { type Place, TextFormatError, type Token, tokenReader } from './text-tokens.ts';
 
 export interface TextMessage {
   readonly fields: readonly TextField[];

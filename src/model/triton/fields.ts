@@ -1,5 +1,5 @@
 // The kinds of fields that protobuf messages have, as zod schemas that read both of a message's written forms: what
-// triton-config.ts makes of the text format, and proto3 JSON.
+// config.ts makes of the text format, and proto3 JSON.
 //
 //            text                                  proto3 JSON
 // integer    bigint                                number, or a string of digits

@@ -1,10 +1,10 @@
 // A configuration for Triton laid over the file's own signature: what clients see of the model, and how tensors get from
 // the one to the other.
 
-import { ServingError } from '../errors.ts';
-import type { Reshape, Reshapes } from '../tensor/reshape.ts';
-import type { TensorMetadata, TensorSignature } from '../tensor/signature.ts';
-import type { TritonInput, TritonModel, TritonTensor } from './triton-model.ts';
+import { ServingError } from '../../errors.ts';
+import type { Reshape, Reshapes } from '../../tensor/reshape.ts';
+import type { TensorMetadata, TensorSignature } from '../../tensor/signature.ts';
+import type { TritonInput, TritonModel, TritonTensor } from './translation.ts';
 
 export interface ConfiguredSignature {
   /** What clients send and get, in the configuration's order. */
