@@ -17,8 +17,8 @@ export class TaskProcess<Task extends object, Result> {
     const settled = new AbortController();
     const { signal } = settled;
     try {
-      const ended = once(this.#child, 'exit', { signal }).then(([code]) => {
-        throw new Error(`the child process ended with ${code}`);
+      const ended = once(this.#child, 'exit', { signal }).then(([code, killedBy]) => {
+        throw new Error(`the child process ended with ${killedBy ?? code}`);
       });
       const message = once(this.#child, 'message', { signal }) as Promise<[Answer<Result>]>;
       this.#child.send(task);

@@ -3,8 +3,9 @@
 import { type Datatype, type ModelTensors, OrtletClient, OrtletError, type TensorMetadata } from '../client/client.ts';
 import { SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
-import { modelFileOf, pickVersions, readModelConfig } from '../model/config.ts';
+import { modelFileOf, readModelConfig } from '../model/config.ts';
 import { type OnnxValueInfo, readOnnxFile } from '../model/onnx-file.ts';
+import { pickVersions } from '../model/version-policy.ts';
 import { type RepositoryModel, scanRepository } from '../repository/repository.ts';
 import { datatypeFromOnnx } from '../tensor/datatype.ts';
 

@@ -8,14 +8,7 @@ import { MODEL_SETTINGS, type ModelSettings } from '../config/schema.ts';
 import { ServingError } from '../errors.ts';
 import { parseTritonJson, parseTritonText } from './triton/config.ts';
 import { type TritonModel, toTritonModel } from './triton/translation.ts';
-
-/** Which versions of a model are loaded: the newest n, all, or those named. */
-const versionPolicy = z.union([
-  z.literal('all'),
-  z.strictObject({ latest: z.number().int().min(1) }),
-  z.strictObject({ specific: z.array(z.number().int().min(1)).min(1) }),
-]);
-export type VersionPolicy = z.output<typeof versionPolicy>;
+import { type VersionPolicy, versionPolicy } from './version-policy.ts';
 
 /** A label is no number: it stands where a version does, in paths. */
 const versionLabel = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/, 'a label is a word that begins with a letter');
@@ -78,14 +71,6 @@ export function modelFileOf(folder: string): string {
 /** The class names in a file of a model's folder, one a line; undefined when there is none. */
 export function readLabels(folder: string | undefined, file: string): string[] | undefined {
   return readIfThere(folder, file)?.trimEnd().split(/\r?\n/);
-}
-
-/** The versions that a policy picks, in ascending order. */
-export function pickVersions(available: readonly number[], policy: VersionPolicy): number[] {
-  const sorted = [...available].sort((a, b) => a - b);
-  if (policy === 'all') return sorted;
-  if ('latest' in policy) return sorted.slice(-policy.latest);
-  return sorted.filter((version) => policy.specific.includes(version));
 }
 
 function readIfThere(folder: string | undefined, file: string): string | undefined {

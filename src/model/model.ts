@@ -9,9 +9,9 @@ import { checkClassifiable, classify } from '../tensor/classification.ts';
 import { toClientShapes, toModelShapes } from '../tensor/reshape.ts';
 import { checkInputs, type ModelSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
-import type { VersionPolicy } from './config.ts';
 import type { ConfiguredSignature } from './triton/signature.ts';
 import type { TritonModel } from './triton/translation.ts';
+import type { VersionPolicy } from './version-policy.ts';
 
 /** What was decided when the model was loaded, each with its reason; shown in metadata, log and `ortlet check`. */
 export interface ModelFacts {

@@ -3,7 +3,8 @@
 
 import type { ModelSettings } from '../config/schema.ts';
 import { ServingError } from '../errors.ts';
-import { type ModelConfig, pickVersions, readLabels, readModelConfig } from './config.ts';
+import { type ModelConfig, readLabels, readModelConfig } from './config.ts';
+import { pickVersions } from './version-policy.ts';
 
 /** A model as it lies on disk. */
 export interface ModelFolder {

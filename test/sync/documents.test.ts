@@ -90,9 +90,20 @@ describe('imports', () => {
       'observability',
     ],
     'model/loader': ['tensor', 'inference', 'errors', 'config/schema', 'batching', 'execution', 'observability'],
-    repository: ['model/model', 'errors'],
+    repository: ['model/model', 'model/source', 'errors'],
     serving: ['repository/registry', 'model/model', 'inference', 'errors'],
-    http: ['serving', 'repository/registry', 'model/model', 'codec', 'observability', 'errors', 'inference', 'tensor'],
+    http: [
+      'serving',
+      'repository/registry',
+      'model/model',
+      'model/source',
+      'model/triton/translation',
+      'codec',
+      'observability',
+      'errors',
+      'inference',
+      'tensor',
+    ],
   };
   const FREE = ['server', 'cli', 'main'];
 

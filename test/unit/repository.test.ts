@@ -1,7 +1,8 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { settingsSchema } from '../../src/config/schema.ts';
-import { pickVersions, readModelConfig } from '../../src/model/config.ts';
+import { readModelConfig } from '../../src/model/config.ts';
+import { pickVersions } from '../../src/model/version-policy.ts';
 import { scanRepository } from '../../src/repository/repository.ts';
 import { repositoryOf } from '../fixtures/models.ts';
 

@@ -6,7 +6,7 @@ import type { ModelSettings } from '../../config/schema.ts';
 import { ServingError } from '../../errors.ts';
 import type { Datatype } from '../../tensor/datatype.ts';
 import { canReshape } from '../../tensor/reshape.ts';
-import type { VersionPolicy } from '../config.ts';
+import type { VersionPolicy } from '../version-policy.ts';
 import { passedOver } from './passed-over.ts';
 import type { TritonConfig } from './schema.ts';
 
