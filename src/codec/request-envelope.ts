@@ -50,10 +50,35 @@ function isTensorData(path: readonly string[]): boolean {
 
 function checkEnvelope(request: unknown): z.output<typeof inferRequest> {
   if (isPlainRequest(request)) return request;
+  checkCounts(request);
   const result = inferRequest.safeParse(request);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw invalid(`Unable to parse '${printPath(issue?.path ?? [])}': ${issue?.message}`);
+}
+
+/** Before the schema looks at each member: its verdict on a long list of wrong ones would take far more memory than the list. */
+function checkCounts(request: unknown): void {
+  const { inputs, outputs, parameters } = (request ?? {}) as Record<string, unknown>;
+  checkCount('parameters', parameters, MOST_PARAMETERS);
+  for (const [name, list] of [
+    ['inputs', inputs],
+    ['outputs', outputs],
+  ] as const) {
+    checkCount(name, list, MOST_TENSORS);
+    if (!Array.isArray(list)) continue;
+    for (const [i, tensor] of list.entries()) {
+      const { shape, parameters: own } = (tensor ?? {}) as Record<string, unknown>;
+      checkCount(`${name}[${i}].shape`, shape, MOST_DIMENSIONS);
+      checkCount(`${name}[${i}].parameters`, own, MOST_PARAMETERS);
+    }
+  }
+}
+
+function checkCount(path: string, list: unknown, most: number): void {
+  if (typeof list !== 'object' || list === null) return;
+  const count = Array.isArray(list) ? list.length : Object.keys(list).length;
+  if (count > most) throw invalid(`Unable to parse '${path}': at most ${most} are allowed, got ${count}`);
 }
 
 /**
@@ -98,12 +123,8 @@ function printPath(path: readonly PropertyKey[]): string {
   return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i ? '.' : ''}${String(step)}`)).join('');
 }
 
-function checkParameters(parameters: Record<string, unknown> | undefined): void {
-  if (!parameters) return;
-  const keys = Object.keys(parameters);
-  if (keys.length > MOST_PARAMETERS)
-    throw invalid(`at most ${MOST_PARAMETERS} parameters are allowed, got ${keys.length}`);
-  const reserved = keys.find((key) => key.startsWith('triton_'));
+function checkParameters(parameters: Record<string, unknown> = {}): void {
+  const reserved = Object.keys(parameters).find((key) => key.startsWith('triton_'));
   if (reserved) throw invalid(`parameter keys starting with 'triton_' are reserved for internal usage: '${reserved}'`);
 }
 

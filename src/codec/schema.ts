@@ -129,6 +129,7 @@ const configTensor = z
     name: z.string(),
     data_type: z.string(),
     dims: z.array(z.int()),
+    optional: z.boolean().optional(),
     reshape: z.object({ shape: z.array(z.int()) }).optional(),
     label_filename: z.string().optional(),
   })

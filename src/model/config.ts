@@ -16,6 +16,7 @@ const versionLabel = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/, 'a labe
 const modelConfigSchema = z.strictObject({
   versions: versionPolicy.optional(),
   versionLabels: z.record(versionLabel, z.number().int().min(1)).default({}),
+  optionalInputs: z.array(z.string()).default([]),
   ...Object.fromEntries(Object.entries(MODEL_SETTINGS).map(([name, schema]) => [name, schema.unwrap().optional()])),
 });
 
@@ -23,6 +24,8 @@ export interface ModelConfig {
   readonly versions: VersionPolicy;
   /** `stable`, `canary` and the like, each with the version it stands for. */
   readonly versionLabels: ReadonlyMap<string, number>;
+  /** Inputs that have a value in the file, which requests may replace. */
+  readonly optionalInputs: readonly string[];
   readonly settings: ModelSettings;
   /** What a configuration for Triton asks beyond the settings; undefined where there is none. */
   readonly triton: TritonModel | undefined;
@@ -48,11 +51,12 @@ export function readModelConfig(
   const written =
     tritonJson !== undefined ? parseTritonJson(tritonJson) : text !== undefined ? parseTritonText(text) : undefined;
   const triton = written && toTritonModel(written, name, defaults);
-  const { versions, versionLabels, ...own } = readYaml(folder);
+  const { versions, versionLabels, optionalInputs, ...own } = readYaml(folder);
   const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
   return {
     versions: versions ?? triton?.versions ?? { latest: 1 },
     versionLabels: new Map(Object.entries(versionLabels)),
+    optionalInputs,
     settings: { ...defaults, ...triton?.settings, ...set },
     triton,
   };

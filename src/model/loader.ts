@@ -9,8 +9,11 @@ import { planThreads, readCpuLimits } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
 import { ModelStatistics } from '../observability/statistics.ts';
 import { toClientShapes } from '../tensor/reshape.ts';
+import type { TensorSignature } from '../tensor/signature.ts';
+import type { NamedTensors } from '../tensor/tensor.ts';
 import { probeBatching } from './batch-probe.ts';
 import { Model, type RequestObserver } from './model.ts';
+import { splitOptionalInputs } from './optional-inputs.ts';
 import type { ModelSource } from './source.ts';
 import { configureSignature } from './triton/signature.ts';
 
@@ -25,11 +28,13 @@ export async function loadModel(source: ModelSource, observer: ModelObserver): P
   const { settings, triton, versions } = config;
   const threads = chooseThreads(settings);
   checkFile(source);
-  const executor = await startEngines(source, threads.count, observer);
+  const { content, values } = splitOptionalInputs(source);
+  const executor = await startEngines({ ...source, content }, threads.count, observer);
   try {
     const { signature: inFile, hiddenOutputs, executionProvider, providerReasons } = executor.description;
     const configured = triton && configureSignature(triton, inFile);
-    const verdict = await probeBatching(executor, configured?.model ?? inFile);
+    const verdict = await probeBatching(executor, withValues(configured?.model ?? inFile, values));
+    const reshapes = configured?.reshapes.inputs ?? new Map();
     const batchable = settings.batching === 'auto' && verdict.batchable;
     const { maxBatchSize, maxQueueRequests, maxQueueBytes } = settings;
     const queueTimeoutMs = triton?.queueTimeoutMs;
@@ -51,14 +56,18 @@ export async function loadModel(source: ModelSource, observer: ModelObserver): P
       hiddenOutputs: [...hiddenOutputs, ...(configured?.hiddenOutputs ?? [])],
       requestTimeoutMs: settings.requestTimeoutMs,
       labels,
-      passedOver: [...(triton?.passedOver ?? []), ...(configured?.passedOver ?? [])],
+      passedOver: triton?.passedOver ?? [],
       triton,
-      sample: verdict.sample && toClientShapes(verdict.sample, configured?.reshapes.inputs ?? new Map()),
+      sample: verdict.sample && toClientShapes(verdict.sample, reshapes),
     };
     return new Model({
       name,
       version,
-      signature: { ...(configured?.client ?? inFile), batchable, hasRows: configured?.hasRows ?? batchable },
+      signature: {
+        ...withValues(configured?.client ?? inFile, toClientShapes(values, reshapes)),
+        batchable,
+        hasRows: configured?.hasRows ?? batchable,
+      },
       reshapes: configured?.reshapes,
       facts,
       executor,
@@ -70,6 +79,10 @@ export async function loadModel(source: ModelSource, observer: ModelObserver): P
     await executor.close();
     throw error;
   }
+}
+
+function withValues({ inputs, outputs }: TensorSignature, values: NamedTensors): TensorSignature {
+  return { inputs: inputs.map((input) => ({ ...input, defaultValue: values.get(input.name) })), outputs };
 }
 
 /** What the observer hears is counted for the statistics too. */

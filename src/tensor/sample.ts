@@ -15,12 +15,12 @@ export interface SampleOptions {
 const WORDS = ['red', 'green', 'blue', 'one', 'two', 'free', 'money', 'meeting'];
 
 /**
- * One tensor for each input. Integers are 0 or 1 (valid as an index, a mask and a flag), floats have two decimals between
+ * One tensor for each input, which is its default value where it has one. Integers are 0 or 1 (valid as an index, a mask and a flag), floats have two decimals between
  * 0 and 1, strings are common words.
  */
 export function sampleInputs(inputs: readonly TensorMetadata[], options: SampleOptions): NamedTensors {
   const random = generator(options.seed);
-  return new Map(inputs.map((input) => [input.name, sampleTensor(input, options, random)]));
+  return new Map(inputs.map((input) => [input.name, input.defaultValue ?? sampleTensor(input, options, random)]));
 }
 
 function sampleTensor(input: TensorMetadata, options: SampleOptions, random: () => number): Tensor {

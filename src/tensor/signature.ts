@@ -10,6 +10,8 @@ export interface TensorMetadata {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly symbols?: readonly string[];
+  /** Of an input that a request may leave out. */
+  readonly defaultValue?: Tensor | undefined;
 }
 
 export interface TensorSignature {
@@ -30,11 +32,10 @@ export interface ModelSignature extends TensorSignature {
  * @throws ServingError INVALID_INPUT naming the input, what was expected and what came
  */
 export function checkInputs(signature: ModelSignature, model: string, inputs: NamedTensors): NamedTensors {
-  if (inputs.size !== signature.inputs.length) throw wrongInputs(signature, model, inputs);
   const ordered = new Map<string, Tensor>();
   let rows: number | undefined;
   for (const expected of signature.inputs) {
-    const tensor = inputs.get(expected.name);
+    const tensor = inputs.get(expected.name) ?? expected.defaultValue;
     if (!tensor) throw wrongInputs(signature, model, inputs);
     checkTensor(expected, tensor, model);
     if (signature.hasRows) {
@@ -49,6 +50,7 @@ export function checkInputs(signature: ModelSignature, model: string, inputs: Na
     }
     ordered.set(expected.name, tensor);
   }
+  for (const name of inputs.keys()) if (!ordered.has(name)) throw wrongInputs(signature, model, inputs);
   return ordered;
 }
 
@@ -93,10 +95,15 @@ function wrongInputs(signature: ModelSignature, model: string, inputs: NamedTens
       `unexpected inference input '${unknown}' for model '${model}'. Its inputs are ${quoteAll(names)}.`,
     );
   }
-  const missing = names.filter((name) => !inputs.has(name));
+  const required = signature.inputs.filter((input) => !input.defaultValue).map((input) => input.name);
+  const missing = required.filter((name) => !inputs.has(name));
+  const count =
+    required.length === names.length
+      ? `${names.length} inputs`
+      : `number of inputs between ${required.length} and ${names.length}`;
   return new ServingError(
     'INVALID_INPUT',
-    `expected ${names.length} inputs but got ${inputs.size} inputs for model '${model}'. ` +
+    `expected ${count} but got ${inputs.size} inputs for model '${model}'. ` +
       `Got input(s) [${quoteAll([...inputs.keys()])}], but missing required input(s) [${quoteAll(missing)}]. ` +
       'Please provide all required input(s).',
   );

@@ -3,8 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OnnxFile, OnnxValueInfo } from '../../src/model/onnx-file.ts';
+import { readTensorProto } from '../../src/model/onnx-tensor.ts';
 import type { NamedTensors, Tensor } from '../../src/tensor/tensor.ts';
-import { readTensorFile } from './tensor-file.ts';
 
 export interface DataSet {
   readonly inputs: NamedTensors;
@@ -26,7 +26,7 @@ function readValues(folder: string, kind: 'input' | 'output', declared: readonly
     // Only the model says what the file holds: all kinds of values are recorded under the same names.
     const inPlace = declared[i];
     if (!inPlace?.type.startsWith('tensor')) continue;
-    const { name, tensor } = readTensorFile(readFileSync(path(i)));
+    const { name, tensor } = readTensorProto(readFileSync(path(i)));
     const target = declared.find((value) => value.name === name) ?? inPlace;
     if (tensor) tensors.set(target.name, tensor);
   }

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { binaryCodec } from '../../src/codec/binary-codec.ts';
 import { jsonCodec } from '../../src/codec/json-codec.ts';
+import { readTensorProto } from '../../src/model/onnx-tensor.ts';
 import { readMessage } from '../../src/model/protobuf.ts';
 import { toHalf } from '../../src/tensor/float16.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -11,7 +12,6 @@ import { binary, json } from '../conformance/forms.ts';
 import { parseJson } from '../conformance/json.ts';
 import { kindOf } from '../conformance/reasons.ts';
 import { shortfalls, summarize } from '../conformance/summary.ts';
-import { readTensorFile } from '../conformance/tensor-file.ts';
 import { doubling } from '../fixtures/models.ts';
 import { type Initializer, writeOnnx } from '../fixtures/onnx-writer.ts';
 
@@ -23,7 +23,7 @@ function recorded(initializer: Initializer): Uint8Array {
 
 describe('a recorded tensor', () => {
   test('is read from raw bytes', () => {
-    const file = readTensorFile(
+    const file = readTensorProto(
       recorded({ name: 'w', type: 'int64', shape: [2, 1], data: BigInt64Array.of(-1n, 2n ** 60n) }),
     );
     expect(file).toEqual({
@@ -33,11 +33,11 @@ describe('a recorded tensor', () => {
   });
 
   test('may be a scalar, have no elements, or have no name', () => {
-    expect(readTensorFile(recorded({ name: '', type: 'float', shape: [], data: Float32Array.of(7) }))).toEqual({
+    expect(readTensorProto(recorded({ name: '', type: 'float', shape: [], data: Float32Array.of(7) }))).toEqual({
       name: '',
       tensor: { datatype: 'FP32', shape: [], data: Float32Array.of(7) },
     });
-    const empty = readTensorFile(recorded({ name: 'e', type: 'double', shape: [0, 3], data: new Uint8Array() }));
+    const empty = readTensorProto(recorded({ name: 'e', type: 'double', shape: [0, 3], data: new Uint8Array() }));
     expect(empty.tensor).toEqual({ datatype: 'FP64', shape: [0, 3], data: new Float64Array() });
   });
 
@@ -59,12 +59,14 @@ describe('a recorded tensor', () => {
     ],
     ['string_data', [0x08, 1, 0x10, 8, 0x32, 2, 0xc3, 0xa9], { datatype: 'BYTES', shape: [1], data: ['é'] }],
   ])('is read from %s', (_, bytes, tensor) => {
-    expect(readTensorFile(Uint8Array.from(bytes)).tensor).toEqual(tensor);
+    expect(readTensorProto(Uint8Array.from(bytes)).tensor).toEqual(tensor);
   });
 
   test('is left out when the protocol has no name for its type, and refused when its elements do not fill its shape', () => {
-    expect(readTensorFile(Uint8Array.of(0x10, 16)).tensor).toBeUndefined();
-    expect(() => readTensorFile(recorded({ name: 'x', type: 'int64', shape: [2], data: new Uint8Array(8) }))).toThrow();
+    expect(readTensorProto(Uint8Array.of(0x10, 16)).tensor).toBeUndefined();
+    expect(() =>
+      readTensorProto(recorded({ name: 'x', type: 'int64', shape: [2], data: new Uint8Array(8) })),
+    ).toThrow();
   });
 });
 

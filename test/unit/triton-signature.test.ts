@@ -88,17 +88,6 @@ test('an output may be free where the file fixes it: it promises less', () => {
   expect([shapes(client.outputs), shapes(model.outputs), reshapes.outputs.size]).toEqual([[[-1, -1]], [[-1, 2]], 0]);
 });
 
-test('an optional input is a value in the file, and stays it', () => {
-  const optional = 'input { name: "scale" data_type: TYPE_FP32 dims: 1 optional: true }';
-  const { client, passedOver } = configure(
-    `${x('dims: 2')} ${optional} ${y('dims: 2')}`,
-    [float('x', 2)],
-    [float('y', 2)],
-  );
-  expect(client.inputs.map(({ name }) => name)).toEqual(['x']);
-  expect(passedOver).toEqual(["input 'scale': it keeps the value that the file has"]);
-});
-
 describe('a configuration that does not fit its file is refused, with both', () => {
   const rows = '(the first dimension counts rows, as max_batch_size is over 0)';
   const file = [[float('x', -1, 3)], [float('y', -1, 2)]] as const;
@@ -119,7 +108,6 @@ describe('a configuration that does not fit its file is refused, with both', () 
       `max_batch_size: 2 ${x('dims: 3')} output { name: "z" data_type: TYPE_FP32 dims: 2 }`,
       "expected an output 'z', found 'y'",
     ],
-    [`max_batch_size: 2 ${x('dims: 3 optional: true')} ${y('dims: 2')}`, "expected the inputs none, found 'x' too"],
   ])('%s', (text, message) => {
     const attempt = () => configure(text, [...file[0]], [...file[1]]);
     expect(attempt).toThrow(expect.objectContaining({ code: 'MODEL_LOAD_FAILED' }));

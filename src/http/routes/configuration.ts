@@ -62,7 +62,7 @@ function describeConfig(model: Model) {
 
 /** As in Triton, the dimensions of a model with rows do not show them. */
 function describeTensor(
-  { name, datatype, shape }: TensorMetadata,
+  { name, datatype, shape, defaultValue }: TensorMetadata,
   hasRows: boolean,
   configured: readonly TritonTensor[],
 ) {
@@ -71,6 +71,7 @@ function describeTensor(
     name,
     data_type: datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`,
     dims: dims ?? shape.slice(hasRows ? 1 : 0),
+    ...(defaultValue && { optional: true }),
     ...(modelDims && modelDims !== dims ? { reshape: { shape: modelDims } } : {}),
   };
 }

@@ -17,14 +17,12 @@ export interface ConfiguredSignature {
   readonly hiddenOutputs: readonly { readonly name: string; readonly reason: string }[];
   /** Whether the first dimension of every tensor counts rows. */
   readonly hasRows: boolean;
-  readonly passedOver: readonly string[];
 }
 
 /**
  * Triton's rules (onnxruntime_backend: ValidateInputs, ValidateOutputs, CompareDimsSupported): the inputs are those of the
  * file, of the outputs some may be left out; datatypes are equal; an input's dimension may fix a free one of the file but
- * not the other way round; an output's is the file's, or -1. A scalar has dims that are all 1. Optional inputs are values
- * in the file, which onnxruntime-node cannot replace: they keep it, and clients cannot send them.
+ * not the other way round; an output's is the file's, or -1. A scalar has dims that are all 1.
  *
  * @throws ServingError MODEL_LOAD_FAILED naming the tensor, what the configuration has and what the file
  */
@@ -32,7 +30,6 @@ export function configureSignature(config: TritonModel, file: TensorSignature): 
   const hasRows = (config.maxBatchSize ?? (rowsEverywhere(file) ? 1 : 0)) > 0;
   const inputs = configureInputs(config.inputs, file.inputs, hasRows);
   const outputs = configureOutputs(config.outputs, file.outputs, hasRows);
-  const kept = config.inputs.filter(({ name }) => !file.inputs.some((input) => input.name === name));
   return {
     client: { inputs: inputs.map(({ client }) => client), outputs: outputs.map(({ client }) => client) },
     model: { inputs: narrow(file.inputs, inputs), outputs: narrow(file.outputs, outputs) },
@@ -41,7 +38,6 @@ export function configureSignature(config: TritonModel, file: TensorSignature): 
       .filter(({ name }) => !outputs.some(({ client }) => client.name === name))
       .map(({ name }) => ({ name, reason: 'is not among the outputs of its configuration' })),
     hasRows,
-    passedOver: kept.map(({ name }) => `input '${name}': it keeps the value that the file has`),
   };
 }
 
@@ -54,10 +50,9 @@ interface Pair {
 
 function configureInputs(config: readonly TritonInput[], file: readonly TensorMetadata[], hasRows: boolean): Pair[] {
   if (config.length === 0) return file.map((input) => unchanged('input', input, hasRows));
-  const required = config.filter(({ optional }) => !optional);
-  const missing = file.find(({ name }) => !required.some((input) => input.name === name));
-  if (missing) throw mismatch(`expected the inputs ${quoteAll(required)}, found '${missing.name}' too`);
-  return required.map((input) => configure('input', input, file, hasRows, fixesFree));
+  const missing = file.find(({ name }) => !config.some((input) => input.name === name));
+  if (missing) throw mismatch(`expected the inputs ${quoteAll(config)}, found '${missing.name}' too`);
+  return config.map((input) => configure('input', input, file, hasRows, fixesFree));
 }
 
 function configureOutputs(config: readonly TritonTensor[], file: readonly TensorMetadata[], hasRows: boolean): Pair[] {

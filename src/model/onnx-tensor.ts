@@ -1,8 +1,8 @@
-// ONNX's file of one tensor (TensorProto), field numbers as in onnx.proto: raw bytes, strings, or one of the typed lists.
+// One tensor as ONNX files hold it (TensorProto), field numbers as in onnx.proto: raw bytes, strings, or one of the typed lists.
 
-import { type ProtobufMessage, readMessage } from '../../src/model/protobuf.ts';
-import { type Datatype, traitsOf } from '../../src/tensor/datatype.ts';
-import { allocate, elementCount, type Tensor, type TensorData, viewBytes } from '../../src/tensor/tensor.ts';
+import { type Datatype, traitsOf } from '../tensor/datatype.ts';
+import { allocate, elementCount, type Tensor, type TensorData, viewBytes } from '../tensor/tensor.ts';
+import { type ProtobufMessage, readMessage } from './protobuf.ts';
 
 /** By onnx.TensorProto.DataType. */
 const DATATYPES: Readonly<Record<number, Datatype>> = {
@@ -22,7 +22,7 @@ const DATATYPES: Readonly<Record<number, Datatype>> = {
 };
 
 /** `name`: '' where none was recorded. `tensor`: undefined for an element type that the protocol has no name for. */
-export function readTensorFile(bytes: Uint8Array): { readonly name: string; readonly tensor: Tensor | undefined } {
+export function readTensorProto(bytes: Uint8Array): { readonly name: string; readonly tensor: Tensor | undefined } {
   const message = readMessage(bytes);
   const name = message.text(8);
   const datatype = DATATYPES[message.number(2)];
