@@ -21,19 +21,24 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
   const { headers } = request;
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return collect(request, request, maxBytes, clientGone());
+  if (encoding === undefined || encoding === 'identity') return collect(request, request, maxBytes, clientGone);
   if (!Object.hasOwn(DECODERS, encoding)) {
     throw new ServingError(
       'UNSUPPORTED_ENCODING',
       `Content-Encoding '${encoding}' is not supported: use gzip or deflate.`,
     );
   }
-  const damaged = new ServingError('INVALID_REQUEST', `the body is not valid ${encoding} data`);
+  const damaged = () => new ServingError('INVALID_REQUEST', `the body is not valid ${encoding} data`);
   return collect(request, request.pipe(DECODERS[encoding as keyof typeof DECODERS]()), maxBytes, damaged);
 }
 
-/** @param broken what an error of the source means */
-function collect(request: IncomingMessage, source: Readable, maxBytes: number, broken: ServingError): Promise<Buffer> {
+/** @param broken what an error of the source means; made when there is one, because an error costs more than a request */
+function collect(
+  request: IncomingMessage,
+  source: Readable,
+  maxBytes: number,
+  broken: () => ServingError,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new BodyBuffer(source === request ? Number(request.headers['content-length']) : Number.NaN);
     const fail = (error: ServingError) => {
@@ -53,7 +58,7 @@ function collect(request: IncomingMessage, source: Readable, maxBytes: number, b
       }
     });
     source.on('end', () => resolve(body.take()));
-    source.on('error', () => fail(broken));
+    source.on('error', () => fail(broken()));
     if (source !== request) request.on('error', () => fail(clientGone()));
   });
 }
