@@ -126,8 +126,8 @@ function readTensor(input: RequestInput, readBlob: BlobReader): Tensor {
     }
     return { datatype, shape, data: readBlob(input, byteSize as number, length) };
   }
-  if (data === undefined && length > 0) throw invalid(`input '${name}' has neither 'data' nor 'binary_data_size'`);
-  return { datatype, shape, data: readElements(name, datatype, length === 0 ? [] : data, length) };
+  if (data === undefined) throw invalid(`input '${name}' has neither 'data' nor 'binary_data_size'`);
+  return { datatype, shape, data: readElements(name, datatype, data, length) };
 }
 
 function readOutputs(outputs: NonNullable<z.output<typeof inferRequest>['outputs']>): EncodedOutput[] {
