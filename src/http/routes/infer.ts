@@ -12,7 +12,7 @@ import type { Logger } from '../../observability/logger.ts';
 import type { DataPlane } from '../../serving/data-plane.ts';
 import { readBody } from '../body.ts';
 import { packBody } from '../compression.ts';
-import { describeRoute, INFER_ERRORS } from '../openapi.ts';
+import { describeRoute, INFER_ERRORS, INFER_REQUEST_HEADERS, INFER_RESPONSE_HEADERS } from '../openapi.ts';
 
 interface ModelPath {
   Params: { model: string; version?: string };
@@ -75,6 +75,8 @@ export function inferRoutes(app: FastifyInstance, dataPlane: DataPlane, logger: 
       body: 'inferRequest',
       response: 'inferResponse',
       binary: true,
+      requestHeaders: INFER_REQUEST_HEADERS,
+      responseHeaders: INFER_RESPONSE_HEADERS,
       errors: INFER_ERRORS,
     });
   app.post<ModelPath>(
