@@ -76,6 +76,15 @@ describe('elements', () => {
     expect(refusal(input(datatype, data, shape))).toContain(message);
   });
 
+  test('a tensor without elements may come in binary form without a header, with null as data: KServe sends it so', () => {
+    const empty = { name: 'x', datatype: 'FP32', shape: [0, 2], parameters: { binary_data_size: 0 } };
+    for (const request of [{ inputs: [empty] }, { inputs: [{ ...empty, data: null }] }]) {
+      expect(dataOf(JSON.stringify(request))).toEqual([]);
+    }
+    expect(refusal({ inputs: [{ ...empty, shape: [1, 2] }] })).toContain('Inference-Header-Content-Length');
+    expect(refusal({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: null }] })).toContain('neither');
+  });
+
   test('a tensor without elements has empty data, flat or nested', () => {
     for (const data of ['[]', '[[],[]]']) expect(dataOf(input('FP32', data, '[2,0]'))).toEqual([]);
   });
