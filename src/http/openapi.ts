@@ -218,6 +218,7 @@ function describeSignature(inputs: readonly TensorMetadata[], outputs: readonly 
 }
 
 function tensorsSchema(key: 'inputs' | 'outputs', tensors: readonly TensorMetadata[]): JsonObject {
+  const schemas = tensors.map((tensor) => tensorSchema(key, tensor));
   return {
     type: 'object',
     required: [key],
@@ -229,7 +230,7 @@ function tensorsSchema(key: 'inputs' | 'outputs', tensors: readonly TensorMetada
         type: 'array',
         minItems: tensors.length,
         maxItems: tensors.length,
-        items: { oneOf: tensors.map((tensor) => tensorSchema(key, tensor)) },
+        items: schemas.length === 1 ? schemas[0] : { oneOf: schemas },
         ...(tensors.length > 1 ? { allOf: tensors.map(({ name }) => ({ contains: named(name) })) } : {}),
       },
     },
