@@ -28,8 +28,6 @@ export function readElements(source: ElementSource, length: number): TensorData 
   try {
     // An element takes two bytes at least: what a shape promises is believed only as far as the text goes.
     if (length > (range.end - range.start) / 2) failCount(source, length);
-    // As in Triton, the elements do not matter where the shape has none.
-    if (length === 0 && count(source) > 0) return datatype === 'BYTES' ? [] : allocate(datatype, 0);
     return READERS[datatype](source, length);
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;

@@ -3,9 +3,10 @@
 import { z } from 'zod';
 import { DATATYPE_NAMES, type Datatype } from '../tensor/datatype.ts';
 
-/** Bounds on counts, so that a small body cannot ask for much: tensors of a request, dimensions of a shape. */
+/** Bounds on counts, so that a small body cannot ask for much: tensors of a request, dimensions of a shape, characters of an id. */
 export const MOST_TENSORS = 1024;
 export const MOST_DIMENSIONS = 32;
+export const LONGEST_ID = 1024;
 
 const datatype = z.enum(DATATYPE_NAMES as [Datatype, ...Datatype[]]).describe('Type of the elements');
 const parameters = z
@@ -24,7 +25,7 @@ const requestOutput = z
 
 export const inferRequest = z
   .object({
-    id: z.string().max(1024).optional().describe('Given back in the answer'),
+    id: z.string().max(LONGEST_ID).optional().describe('Given back in the answer'),
     parameters: parameters.optional(),
     inputs: z.array(requestInput).max(MOST_TENSORS),
     outputs: z.array(requestOutput).max(MOST_TENSORS).optional().describe('Outputs wanted; all when left out'),
@@ -153,7 +154,11 @@ const modelConfig = z
 
 export const logSettings = z
   .object({
-    log_file: z.string().describe('Always empty: the log is standard output').optional(),
+    log_file: z
+      .string()
+      .max(0, 'log file location can not be updated through network protocol')
+      .describe('Always empty: the log is standard output')
+      .optional(),
     log_info: z.boolean().optional(),
     log_warning: z.boolean().optional(),
     log_error: z.boolean().optional(),

@@ -13,7 +13,7 @@ import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
-import { API_INFO, API_TAGS, componentSchemas, describeRoute, withModels } from './openapi.ts';
+import { API_INFO, API_TAGS, componentSchemas, describeRoute, withModels, withOptionalBodies } from './openapi.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { healthRoutes } from './routes/health.ts';
 import { inferRoutes } from './routes/infer.ts';
@@ -41,6 +41,7 @@ export interface AppParts {
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const LONGEST_NAME = 512;
 const SLOWEST_REQUEST_MS = 120_000;
+const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
   const { dataPlane, registry, metrics, logger } = parts;
@@ -63,12 +64,20 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  app.setErrorHandler(onError);
+  const noRoute = findRoutes(app);
+  // That there is no such route comes before anything that Fastify finds wrong with the request.
+  app.setErrorHandler((error: Error, request, reply) =>
+    onError(request.is404 ? noRoute(request, reply) : error, request, reply),
+  );
   app.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id);
+    // JSON has no charset, and KServe's client reads an error only where the type is exactly this.
+    if (reply.getHeader('content-type') === FASTIFY_JSON) reply.header('content-type', 'application/json');
     done(null, payload);
   });
-  app.setNotFoundHandler(notFound(app));
+  app.setNotFoundHandler((request, reply) => {
+    throw noRoute(request, reply);
+  });
 
   await app.register(swagger, {
     openapi: {
@@ -79,6 +88,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
       tags: API_TAGS,
       components: { schemas: componentSchemas() as never },
     },
+    transformObject: (parts) => withOptionalBodies('openapiObject' in parts ? parts.openapiObject : {}) as never,
   });
   const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
   await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });
@@ -120,20 +130,20 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   };
 }
 
-/** 405 with `Allow` where the path exists with another method, else 404. */
-function notFound(app: FastifyInstance) {
+/** Makes the refusal of what no route takes: 405 with `Allow` where the path exists with another method, else 404. */
+function findRoutes(app: FastifyInstance): (request: FastifyRequest, reply: FastifyReply) => ServingError {
   const routes: { path: RegExp; method: string }[] = [];
   app.addHook('onRoute', ({ url, method }) => {
     const path = new RegExp(`^${url.replaceAll(/[.*+?^$()[\]\\]/g, '\\$&').replaceAll(/:\w+/g, '[^/]+')}/?$`);
     for (const one of [method].flat()) routes.push({ path, method: one });
   });
-  return (request: FastifyRequest, reply: FastifyReply) => {
+  return (request, reply) => {
     const [path = ''] = request.url.split('?');
     const allowed = routes.filter((route) => route.path.test(path)).map(({ method }) => method);
     if (allowed.length === 0) {
-      throw new ServingError('NOT_FOUND', 'Not Found: there is no such route. See /docs for the routes there are.');
+      return new ServingError('NOT_FOUND', 'Not Found: there is no such route. See /docs for the routes there are.');
     }
     reply.header('allow', allowed.join(', '));
-    throw new ServingError('METHOD_NOT_ALLOWED', `Method Not Allowed: use ${allowed.join(' or ')} here.`);
+    return new ServingError('METHOD_NOT_ALLOWED', `Method Not Allowed: use ${allowed.join(' or ')} here.`);
   };
 }

@@ -43,7 +43,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs));
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
     // What is left of a body is not read, so the connection cannot be used again.
-    if (!request.raw.complete) reply.header('connection', 'close');
+    if (!request.raw.complete && hasBody(request)) reply.header('connection', 'close');
     reply.code(status);
     reply.type('application/json');
     reply.send(JSON.stringify({ error: message }));
@@ -56,6 +56,10 @@ export function controlDisabled(what: string): ServingError {
     'MODEL_CONTROL_DISABLED',
     `${what} is not allowed: the server runs without modelControl 'explicit'.`,
   );
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** Whole seconds, at least 1, with up to a quarter more or less so that refused clients do not come back at once. */

@@ -3,11 +3,12 @@
 
 import { z } from 'zod';
 import { printOutput } from '../codec/json-codec.ts';
-import { PROTOCOL_SCHEMAS } from '../codec/schema.ts';
+import { LONGEST_ID, PROTOCOL_SCHEMAS } from '../codec/schema.ts';
+import { DISPATCH_REASONS } from '../inference.ts';
 import type { Model } from '../model/model.ts';
-import type { Datatype } from '../tensor/datatype.ts';
+import { type Datatype, traitsOf } from '../tensor/datatype.ts';
 import type { TensorMetadata } from '../tensor/signature.ts';
-import type { NamedTensors } from '../tensor/tensor.ts';
+import { elementCount, type NamedTensors } from '../tensor/tensor.ts';
 
 type JsonObject = Record<string, unknown>;
 type SchemaName = keyof typeof PROTOCOL_SCHEMAS;
@@ -32,13 +33,8 @@ export const API_TAGS = [
 export function componentSchemas(): JsonObject {
   const schemas: JsonObject = {};
   for (const schema of Object.values(PROTOCOL_SCHEMAS)) {
-    const {
-      $schema: _,
-      id,
-      $defs,
-      ...converted
-    } = z.toJSONSchema(schema as z.ZodType, { io: 'input', unrepresentable: 'any' }) as JsonObject & { id: string };
-    Object.assign(schemas, withoutIds($defs as Record<string, JsonObject> | undefined), { [id]: converted });
+    const { $defs } = z.toJSONSchema(schema as z.ZodType, { io: 'input', unrepresentable: 'any' });
+    Object.assign(schemas, withoutIds($defs as Record<string, JsonObject>));
   }
   return JSON.parse(
     JSON.stringify(schemas)
@@ -48,7 +44,7 @@ export function componentSchemas(): JsonObject {
   ) as JsonObject;
 }
 
-function withoutIds(definitions: Record<string, JsonObject> = {}): JsonObject {
+function withoutIds(definitions: Record<string, JsonObject>): JsonObject {
   return Object.fromEntries(Object.entries(definitions).map(([name, { id: _, ...schema }]) => [name, schema]));
 }
 
@@ -62,9 +58,13 @@ export function describeRoute(route: {
   response?: SchemaName;
   /** Media type of an answer that is not JSON. */
   responseType?: string;
+  /** Headers by name; those of the answer are on its success. */
+  requestHeaders?: JsonObject;
+  responseHeaders?: JsonObject;
   errors?: readonly number[];
 }): JsonObject {
   const { operationId, summary, tag, body, binary, response, responseType, errors = [] } = route;
+  const { requestHeaders, responseHeaders } = route;
   const media = (name: SchemaName) => ({
     'application/json': { schema: reference(name) },
     ...(binary ? { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } : {}),
@@ -74,17 +74,22 @@ export function describeRoute(route: {
     summary,
     tags: [tag],
     ...(body ? { body: { content: media(body) } } : {}),
+    ...(requestHeaders ? { headers: { type: 'object', properties: requestHeaders } } : {}),
     response: {
       200: {
         description: 'Success',
+        ...(responseHeaders ? { headers: responseHeaders } : {}),
         ...(response ? { content: media(response) } : {}),
         ...(responseType ? { content: { [responseType]: { schema: { type: 'string' } } } } : {}),
+        // The plugin's way of saying that there is no body.
+        ...(response || responseType ? {} : { type: 'null' }),
       },
       ...Object.fromEntries(
         errors.map((status) => [
           status,
           {
             description: ERROR_TEXTS[status] ?? 'Error',
+            ...(status === 503 ? { headers: { 'Retry-After': RETRY_AFTER } } : {}),
             content: { 'application/json': { schema: reference('errorResponse') } },
           },
         ]),
@@ -105,32 +110,77 @@ const ERROR_TEXTS: Record<number, string> = {
   504: 'The deadline passed while the model ran',
 };
 
+const RETRY_AFTER = { type: 'integer', minimum: 1, description: 'Seconds; left out where a retry does not help' };
+
+const TIMEOUT_HEADER = 'x-request-timeout-ms';
+
+export const INFER_REQUEST_HEADERS = {
+  'Inference-Header-Content-Length': {
+    type: 'integer',
+    minimum: 0,
+    description: 'Length of the JSON in front of binary tensors; 0: the whole body is the one input',
+  },
+  [TIMEOUT_HEADER]: { type: 'integer', minimum: 1, maximum: 999_999_999, description: 'Time the request may take' },
+};
+
+export const INFER_RESPONSE_HEADERS = {
+  'Inference-Header-Content-Length': { type: 'integer', minimum: 0, description: 'Where outputs are binary' },
+  'Server-Timing': { type: 'string', description: 'Milliseconds of decode, queue, compute and encode' },
+  'ortlet-model-version': { type: 'string', description: 'The version that answered' },
+  'ortlet-batch-rows': { type: 'integer', minimum: 0, description: 'Rows of the run that this answer comes from' },
+  'ortlet-dispatch-reason': {
+    type: 'string',
+    enum: Object.keys(DISPATCH_REASONS),
+    description: 'Why the run began when it did',
+  },
+};
+
 export const INFER_ERRORS = [400, 404, 413, 415, 422, 500, 503, 504] as const;
 
 function reference(name: SchemaName): JsonObject {
   return { $ref: `#/components/schemas/${PROTOCOL_SCHEMAS[name].meta()?.id}` };
 }
 
+/** The document as parse-body.ts has it: a body for which `{}` would do may be left out, which the plugin cannot be told. */
+export function withOptionalBodies(document: JsonObject): JsonObject {
+  for (const [name, schema] of Object.entries(PROTOCOL_SCHEMAS)) {
+    if (!schema.safeParse({}).success) continue;
+    const { $ref } = reference(name as SchemaName);
+    for (const { post } of Object.values((document.paths ?? {}) as Record<string, { post?: Operation }>)) {
+      const body = post?.requestBody;
+      if (body && body.content['application/json']?.schema.$ref === $ref) body.required = false;
+    }
+  }
+  return document;
+}
+
+interface Operation {
+  readonly parameters: readonly { readonly name: string }[];
+  readonly requestBody?: { required: boolean; readonly content: Record<string, { readonly schema: JsonObject }> };
+  readonly responses: Record<string, JsonObject>;
+}
+
 /** The document with one more operation for each loaded model. */
 export function withModels(document: JsonObject, models: readonly Model[]): JsonObject {
+  const general = document.paths as Record<string, { readonly post: Operation }>;
+  const infer = general['/v2/models/{model}/versions/{version}/infer']!.post;
   const paths: JsonObject = {};
   for (const model of models) {
     paths[`/v2/models/${encodeURIComponent(model.name)}/versions/${model.version}/infer`] = {
-      post: modelOperation(model),
+      post: modelOperation(model, infer),
     };
   }
-  return { ...document, paths: { ...paths, ...(document.paths as JsonObject) } };
+  return { ...document, paths: { ...paths, ...general } };
 }
 
-function modelOperation({ name, version, signature, facts }: Model): JsonObject {
+function modelOperation({ name, version, signature, facts }: Model, { parameters, responses }: Operation): JsonObject {
   const example = facts.sample && sampleBody(facts.sample);
-  const errors = describeRoute({ operationId: '', summary: '', tag: 'inference', errors: INFER_ERRORS })
-    .response as JsonObject;
   return {
     operationId: `infer_${name}_${version}`.replaceAll(/[^A-Za-z0-9_]/g, '_'),
     summary: `Run ${name}, version ${version}`,
     description: describeSignature(signature.inputs, signature.outputs),
     tags: ['models'],
+    parameters: parameters.filter((parameter) => parameter.name === TIMEOUT_HEADER),
     requestBody: {
       required: true,
       content: {
@@ -141,8 +191,9 @@ function modelOperation({ name, version, signature, facts }: Model): JsonObject 
       },
     },
     responses: {
-      ...errors,
+      ...responses,
       200: {
+        ...responses[200],
         description: 'The outputs',
         content: { 'application/json': { schema: tensorsSchema('outputs', signature.outputs) } },
       },
@@ -167,24 +218,31 @@ function describeSignature(inputs: readonly TensorMetadata[], outputs: readonly 
 }
 
 function tensorsSchema(key: 'inputs' | 'outputs', tensors: readonly TensorMetadata[]): JsonObject {
+  const schemas = tensors.map((tensor) => tensorSchema(key, tensor));
   return {
     type: 'object',
     required: [key],
     properties: {
       ...(key === 'inputs'
-        ? { id: { type: 'string' } }
+        ? { id: { type: 'string', maxLength: LONGEST_ID } }
         : { model_name: { type: 'string' }, model_version: { type: 'string' }, id: { type: 'string' } }),
       [key]: {
         type: 'array',
         minItems: tensors.length,
         maxItems: tensors.length,
-        items: { oneOf: tensors.map(tensorSchema) },
+        items: schemas.length === 1 ? schemas[0] : { oneOf: schemas },
+        ...(tensors.length > 1 ? { allOf: tensors.map(({ name }) => ({ contains: named(name) })) } : {}),
       },
     },
   };
 }
 
-function tensorSchema({ name, datatype, shape }: TensorMetadata): JsonObject {
+function named(name: string): JsonObject {
+  return { properties: { name: { const: name } }, required: ['name'] };
+}
+
+function tensorSchema(key: 'inputs' | 'outputs', { name, datatype, shape }: TensorMetadata): JsonObject {
+  const length = shape.every((size) => size >= 0) ? elementCount(shape) : undefined;
   return {
     type: 'object',
     required: ['name', 'datatype', 'shape', 'data'],
@@ -193,17 +251,36 @@ function tensorSchema({ name, datatype, shape }: TensorMetadata): JsonObject {
       datatype: { const: datatype },
       shape: {
         type: 'array',
-        prefixItems: shape.map((size) => (size < 0 ? { type: 'integer', minimum: 0 } : { const: size })),
+        // JSON Schema has no empty tuples.
+        ...(shape.length > 0
+          ? { prefixItems: shape.map((size) => (size < 0 ? { type: 'integer', minimum: 0 } : { const: size })) }
+          : {}),
         minItems: shape.length,
         maxItems: shape.length,
       },
-      data: { type: 'array', items: elementSchema(datatype) },
+      data: {
+        type: 'array',
+        items: key === 'inputs' ? { ...elementSchema(datatype), ...ELEMENT_BOUNDS[datatype] } : elementSchema(datatype),
+        ...(length === undefined ? {} : { minItems: length, maxItems: length }),
+      },
     },
   };
 }
 
+/** Writes bounds of 64 bits with all their digits; TypeScript does not know it yet. */
+const JSON_TEXT = JSON as unknown as { rawJSON(text: string): unknown };
+
 function elementSchema(datatype: Datatype): JsonObject {
   if (datatype === 'BYTES') return { type: 'string' };
   if (datatype === 'BOOL') return { type: 'boolean' };
-  return { type: datatype.startsWith('FP') ? 'number' : 'integer' };
+  if (datatype.startsWith('FP')) return { type: 'number' };
+  const [minimum, maximum] = traitsOf(datatype).range!.map((bound) => JSON_TEXT.rawJSON(`${bound}`));
+  return { type: 'integer', minimum, maximum };
 }
+
+/** What elements of a request may be beyond their type: numbers that round to a finite one, text that stays as it is. */
+const ELEMENT_BOUNDS: Partial<Record<Datatype, JsonObject>> = {
+  FP16: { exclusiveMinimum: -65_520, exclusiveMaximum: 65_520 },
+  FP32: { exclusiveMinimum: -(2 ** 128 - 2 ** 103), exclusiveMaximum: 2 ** 128 - 2 ** 103 },
+  BYTES: { pattern: '^[^\\u0000]*$' },
+};

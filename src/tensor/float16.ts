@@ -7,6 +7,8 @@ const bits = new Uint32Array(float.buffer);
 /** The half nearest to a number, ties to even; beyond ±65504 it becomes an infinity. */
 export function toHalf(value: number): number {
   float[0] = value;
+  // What the float32 lost is kept in its last bit, or a number beside the middle of two halves would be rounded twice.
+  if (float[0] !== value) bits[0] = (Math.abs(float[0]) > Math.abs(value) ? bits[0]! - 1 : bits[0]!) | 1;
   const single = bits[0]!;
   const sign = (single >>> 16) & 0x8000;
   const magnitude = single & 0x7fffffff;

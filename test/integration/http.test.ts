@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SERVER_EXTENSIONS } from '../../src/http/routes/metadata.ts';
 import { doubling, identity, repositoryOf } from '../fixtures/models.ts';
@@ -232,6 +234,37 @@ describe('the edge', () => {
       body: { error: 'Method Not Allowed: use POST here.' },
     });
     expect(await get('/v2/models/%ff')).toMatchObject({ status: 400, body: { error: expect.any(String) } });
+  });
+
+  test('a wrong method is told so whatever else is wrong with the request', async () => {
+    const path = '/v2/models/double';
+    const query = await server.app.inject({ method: 'QUERY', url: path });
+    expect([query.statusCode, query.headers.allow]).toEqual([405, 'GET']);
+    const typed = await server.app.inject({
+      method: 'POST',
+      url: path,
+      headers: { 'content-type': 'x' },
+      payload: '{',
+    });
+    expect([typed.statusCode, typed.headers.allow]).toEqual([405, 'GET']);
+  });
+
+  test('JSON has no charset: KServe reads an error only where the type is exactly this', async () => {
+    for (const url of ['/v2', '/v2/models/nosuch', '/v3']) {
+      expect((await get(url)).headers['content-type']).toBe('application/json');
+    }
+  });
+
+  test('a refusal leaves the connection open where no body is left on it', async () => {
+    const { hostname, port } = new URL(await server.app.listen({ port: 0 }));
+    const socket = connect(Number(port), hostname);
+    for (let i = 0; i < 2; i++) {
+      socket.write('GET /v2/models/nosuch/ready HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      const [answer] = await once(socket, 'data');
+      expect(String(answer)).toMatch(/^HTTP\/1\.1 404/);
+      expect(String(answer)).not.toMatch(/connection: close/i);
+    }
+    socket.destroy();
   });
 
   test('loading and unloading are refused unless the operator allows them', async () => {

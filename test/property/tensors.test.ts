@@ -6,6 +6,8 @@ import { joinRows, shapeKey, splitRows } from '../../src/tensor/rows.ts';
 import type { NamedTensors } from '../../src/tensor/tensor.ts';
 import { tensorOf, text } from '../fixtures/tensors.ts';
 
+const HALF_RANGE = { min: -65_504, max: 65_504, noNaN: true };
+
 test('every half survives the way through a number', () => {
   for (let half = 0; half < 0x10000; half++) {
     if ((half & 0x7fff) > 0x7c00) expect(fromHalf(half)).toBeNaN();
@@ -15,7 +17,7 @@ test('every half survives the way through a number', () => {
 
 test('a number becomes the nearest half', () => {
   fc.assert(
-    fc.property(fc.float({ min: Math.fround(-65504), max: Math.fround(65504), noNaN: true }), (value) => {
+    fc.property(fc.oneof(fc.float(HALF_RANGE), fc.double(HALF_RANGE)), (value) => {
       const half = toHalf(value);
       const error = Math.abs(fromHalf(half) - value);
       for (const neighbour of [half - 1, half + 1]) {
@@ -25,6 +27,13 @@ test('a number becomes the nearest half', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test('a number just beside the middle of two halves is not rounded twice', () => {
+  const [middle, little] = [1 + 2 ** -11, 2 ** -40];
+  expect([middle - little, middle, middle + little].map(toHalf).map(fromHalf)).toEqual([1, 1, 1 + 2 ** -10]);
+  expect([65_520 - little * 1024, 65_520].map(toHalf).map(fromHalf)).toEqual([65_504, Infinity]);
+  expect(toHalf(-(middle + little))).toBe(toHalf(middle + little) | 0x8000);
 });
 
 test('length-prefixed strings come back as they were', () => {

@@ -65,10 +65,25 @@ describe('elements', () => {
     ['BYTES', '["a","\\ud800"]', 'without NUL and lone surrogates'],
     ['FP32', '[1]', "input 'x' has 1 elements, its shape has 2"],
     ['FP32', '[1,2,3]', "Shape does not match true shape of 'data' field: input 'x' has 3 elements"],
+    ['FP32', '[1]', "input 'x' has 1 elements, its shape has 0", '[0]'],
+    ['FP32', '5', "'data' must be an array, got 5", '[0]'],
     ['FP32', '5', "'data' must be an array, got 5"],
     ['FP32', `${'['.repeat(200)}1${']'.repeat(200)}`, 'JSON nesting depth exceeds maximum allowed limit (100)'],
-  ])('%s %s is refused: %s', (datatype, data, message) => {
-    expect(refusal(input(datatype, data))).toContain(message);
+  ])('%s %s is refused: %s', (datatype, data, message, shape = '[2]') => {
+    expect(refusal(input(datatype, data, shape))).toContain(message);
+  });
+
+  test('a tensor without elements may come in binary form without a header, with null as data: KServe sends it so', () => {
+    const empty = { name: 'x', datatype: 'FP32', shape: [0, 2], parameters: { binary_data_size: 0 } };
+    for (const request of [{ inputs: [empty] }, { inputs: [{ ...empty, data: null }] }]) {
+      expect(dataOf(JSON.stringify(request))).toEqual([]);
+    }
+    expect(refusal({ inputs: [{ ...empty, shape: [1, 2] }] })).toContain('Inference-Header-Content-Length');
+    expect(refusal({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: null }] })).toContain('neither');
+  });
+
+  test('a tensor without elements has empty data, flat or nested', () => {
+    for (const data of ['[]', '[[],[]]']) expect(dataOf(input('FP32', data, '[2,0]'))).toEqual([]);
   });
 });
 
@@ -84,11 +99,15 @@ describe('requests', () => {
     [input('FP32', '[]', '[4611686018427387904,4]'), 'shape'],
     [input('FP32', '[1]', '[65536,65536]'), 'causes total element count to exceed maximum size'],
     ['{"inputs":[{"name":"x","datatype":"FP32","shape":[1]}]}', "input 'x' has neither 'data' nor 'binary_data_size'"],
+    ['{"inputs":[{"name":"x","datatype":"FP32","shape":[0]}]}', "input 'x' has neither 'data' nor 'binary_data_size'"],
     [{ inputs: [], parameters: { triton_x: 1 } }, "reserved for internal usage: 'triton_x'"],
     [{ inputs: [], parameters: { a: {} } }, "Unable to parse 'parameters.a'"],
     [{ inputs: [], parameters: { timeout: 'soon' } }, "parameter 'timeout' must be a number of microseconds"],
     [{ inputs: [], outputs: [{ name: 'y' }, { name: 'y' }] }, "output 'y' already exists in request"],
-    [{ inputs: Array(2).fill({ name: 'x', datatype: 'FP32', shape: [0] }) }, "input 'x' already exists in request"],
+    [
+      { inputs: Array(2).fill({ name: 'x', datatype: 'FP32', shape: [0], data: [] }) },
+      "input 'x' already exists in request",
+    ],
     [
       { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } }] },
       'Inference-Header-Content-Length',
@@ -111,7 +130,7 @@ describe('requests', () => {
 
   test('nothing reaches a prototype', () => {
     const evil =
-      '{"__proto__":{"polluted":1},"parameters":{"__proto__":1},"inputs":[{"__proto__":{"polluted":1},"name":"__proto__","datatype":"FP32","shape":[0]}]}';
+      '{"__proto__":{"polluted":1},"parameters":{"__proto__":1},"inputs":[{"__proto__":{"polluted":1},"name":"__proto__","datatype":"FP32","shape":[0],"data":[]}]}';
     decode(evil);
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
   });

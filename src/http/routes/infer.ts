@@ -8,7 +8,7 @@ import { jsonCodec } from '../../codec/json-codec.ts';
 import { rawCodec } from '../../codec/raw-codec.ts';
 import { ServingError } from '../../errors.ts';
 import { type Dialect, HEADER_LENGTH, type InferenceExchange, unreachable } from '../inference-exchange.ts';
-import { describeRoute, INFER_ERRORS } from '../openapi.ts';
+import { describeRoute, INFER_ERRORS, INFER_REQUEST_HEADERS, INFER_RESPONSE_HEADERS } from '../openapi.ts';
 
 interface ModelPath {
   Params: { model: string; version?: string };
@@ -31,6 +31,8 @@ export function inferRoutes(app: FastifyInstance, exchange: InferenceExchange): 
       body: 'inferRequest',
       response: 'inferResponse',
       binary: true,
+      requestHeaders: INFER_REQUEST_HEADERS,
+      responseHeaders: INFER_RESPONSE_HEADERS,
       errors: INFER_ERRORS,
     });
     app.post<ModelPath>(`${path}/infer`, { schema, onRequest }, unreachable);

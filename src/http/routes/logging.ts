@@ -3,7 +3,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { logSettings } from '../../codec/schema.ts';
-import { ServingError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { controlDisabled } from '../error-handler.ts';
 import { describeRoute } from '../openapi.ts';
@@ -39,9 +38,6 @@ export function loggingRoutes(app: FastifyInstance, logger: Logger, controlAllow
     ({ body }) => {
       if (!controlAllowed) throw controlDisabled('changing what is logged');
       const change = parseBody(logSettings, body);
-      if (change.log_file) {
-        throw new ServingError('INVALID_REQUEST', 'log file location can not be updated through network protocol');
-      }
       logger.level = levelOf({ ...settingsOf(logger.level), ...change });
       return settingsOf(logger.level);
     },
