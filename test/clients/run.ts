@@ -27,12 +27,23 @@ async function runAll(scripts: readonly string[]): Promise<number> {
     'uint8/model.onnx': identity('uint8'),
   });
   const port = await freePort();
-  const options = ['--port', String(port), '--model-control', 'explicit', '--log-level', 'warn'];
+  const options = [
+    '--port',
+    String(port),
+    '--model-control',
+    'explicit',
+    '--log-level',
+    'warn',
+    '--load-overrides',
+    'files',
+  ];
   const server = new ServerProcess('Ortlet', port, [here('../../src/main.ts'), 'serve', repository.path, ...options]);
   try {
     await server.ready();
     const failed = scripts.filter((script) => {
-      const { status } = spawnSync(command('python'), [here(script), `127.0.0.1:${port}`], { stdio: 'inherit' });
+      const { status } = spawnSync(command('python'), [here(script), `127.0.0.1:${port}`, repository.path], {
+        stdio: 'inherit',
+      });
       return status !== 0;
     });
     return failed.length === 0 ? 0 : 1;
