@@ -172,8 +172,10 @@ const decimal = (what: string, pattern: RegExp) => z.string().regex(pattern, `ex
 export const traceSettings = z
   .object({
     trace_level: z
-      .array(z.enum(['OFF', 'TIMESTAMPS', 'TENSORS']))
-      .min(1)
+      .union(
+        [z.array(z.literal('OFF')).length(1), z.array(z.enum(['TIMESTAMPS', 'TENSORS'])).min(1)],
+        'expected TIMESTAMPS, TENSORS or both, or OFF alone',
+      )
       .nullable()
       .optional()
       .describe('TIMESTAMPS, TENSORS or both; OFF alone'),
@@ -189,7 +191,12 @@ export const traceSettings = z
       .nullable()
       .optional()
       .describe('Always 0: traces are lines of the log'),
-    trace_file: z.string().nullable().optional().describe('Always empty: traces are lines of the log'),
+    trace_file: z
+      .string()
+      .max(0, 'trace file location can not be updated through network protocol')
+      .nullable()
+      .optional()
+      .describe('Always empty: traces are lines of the log'),
     trace_mode: z.literal('triton').nullable().optional(),
   })
   .meta({ id: 'TraceSettings' });

@@ -9,7 +9,7 @@ import type { Model } from '../model/model.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { TraceLevel, Tracing } from '../observability/tracing.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
-import type { NamedTensors } from '../tensor/tensor.ts';
+import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { readBody } from './body.ts';
 import { packBody } from './compression.ts';
 
@@ -30,6 +30,8 @@ export interface ModelReference {
 }
 
 export const HEADER_LENGTH = 'inference-header-content-length';
+/** JSON elements take at most so many times their text as tensors. */
+const MOST_EXPANSION = 8;
 const SMALL_BODY_BYTES = 16 * 1024;
 const TIMEOUT = 'x-request-timeout-ms';
 
@@ -70,6 +72,7 @@ export class InferenceExchange {
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);
     const decoding = dialect.decode(body, headers, resolve);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
+    if (size > this.#maxBodyBytes / MOST_EXPANSION) checkExpanded(decoded, this.#maxBodyBytes);
     const decodedAt = performance.now();
 
     // From here to the queue nothing is awaited: a reload cannot retire the model in between.
@@ -113,6 +116,17 @@ export class InferenceExchange {
 /** The handler of a route whose requests are answered before it. */
 export function unreachable(): never {
   throw new ServingError('INTERNAL', 'Internal error: the request was not answered where it should have been.');
+}
+
+/** @throws ServingError BODY_TOO_LARGE: the limit holds for tensors as they are kept, not only for how they were sent */
+function checkExpanded({ inputs }: DecodedRequest, maxBytes: number): void {
+  let bytes = 0;
+  for (const tensor of inputs.values()) bytes += byteLength(tensor);
+  if (bytes <= maxBytes) return;
+  throw new ServingError(
+    'BODY_TOO_LARGE',
+    `The tensors take ${bytes} bytes, which exceeds the maximum allowed size of ${maxBytes} bytes (maxBodyBytes).`,
+  );
 }
 
 /** Instants in milliseconds since 1970; no elements. */

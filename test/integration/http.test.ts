@@ -217,6 +217,12 @@ describe('inference', () => {
       413,
       'exceeds the maximum allowed size of 10000 bytes (maxBodyBytes)',
     ],
+    [
+      'double',
+      { inputs: [x('FP32', [1500, 2], Array(3000).fill(0))] },
+      413,
+      'The tensors take 12000 bytes, which exceeds the maximum allowed size of 10000 bytes (maxBodyBytes)',
+    ],
   ])('%s %j is refused: %i %s', async (model, { inputs = row, ...more }, status, message) => {
     const answer = await server.infer(model, inputs, more);
     expect(answer.status).toBe(status);

@@ -139,9 +139,9 @@ test('what a load request brings is refused when it is wrong, leads out of the m
       body: expect.stringContaining("failed to load 'm'"),
     });
   }
-  expect(await load({ 'file:1/model.onnx': model })).toMatchObject({ status: 400 });
-  expect(await load({ config: CONFIG, 'file:1/model.onnx': 'no base64!' })).toMatchObject({ status: 400 });
-  expect(await load({ config: CONFIG, other: 'x' })).toMatchObject({ status: 400 });
+  expect(await load({ 'file:1/model.onnx': model })).toMatchObject({ status: 422 });
+  expect(await load({ config: CONFIG, 'file:1/model.onnx': 'no base64!' })).toMatchObject({ status: 422 });
+  expect(await load({ config: CONFIG, other: 'x' })).toMatchObject({ status: 422 });
   expect(await load({ config: '{' })).toMatchObject({ status: 422, body: expect.stringContaining('not valid JSON') });
   expect(await load({ config: CONFIG, 'file:1/model.onnx': 'AAAA' })).toMatchObject({ status: 422 });
   // Whatever was refused, the model serves on.

@@ -52,7 +52,7 @@ export function repositoryRoutes(app: FastifyInstance, registry: Registry, contr
     async ({ params, body }, reply) => {
       if (!control.allowed) throw controlDisabled('explicit model load / unload');
       const { parameters = {} } = parseBody(modelLoadRequest, body);
-      await registry.load(params.model, readOverride(parameters, control.overrides));
+      await registry.load(params.model, readOverride(params.model, parameters, control.overrides));
       return reply.send();
     },
   );
@@ -77,23 +77,25 @@ export function repositoryRoutes(app: FastifyInstance, registry: Registry, contr
 }
 
 const FILE_PREFIX = 'file:';
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** @throws ServingError INVALID_REQUEST, MODEL_CONTROL_DISABLED when the setting does not allow it */
+/** @throws ServingError MODEL_LOAD_FAILED for parameters that make no sense, MODEL_CONTROL_DISABLED when the setting does not allow it */
 function readOverride(
+  model: string,
   parameters: Readonly<Record<string, string>>,
   allowed: ModelControl['overrides'],
 ): ModelOverride | undefined {
   const { config, ...files } = parameters;
   const paths = Object.keys(files);
   if (config === undefined && paths.length === 0) return undefined;
+  const refuse = (what: string) => new ServingError('MODEL_LOAD_FAILED', `failed to load '${model}', ${what}`);
   const unknown = paths.find((path) => !path.startsWith(FILE_PREFIX));
   if (unknown !== undefined) {
-    throw new ServingError(
-      'INVALID_REQUEST',
-      `unexpected parameter '${unknown}': use 'config' and 'file:<version>/<name>'`,
-    );
+    throw refuse(`unexpected parameter '${unknown}': use 'config' and 'file:<version>/<name>'`);
   }
-  if (config === undefined) throw new ServingError('INVALID_REQUEST', "files need a 'config' parameter beside them");
+  if (config === undefined) throw refuse("files need a 'config' parameter beside them");
+  const broken = paths.find((path) => !BASE64.test(files[path]!));
+  if (broken !== undefined) throw refuse(`parameter '${broken}' must be the file in base64`);
   const needed = paths.length > 0 ? 'files' : 'config';
   if (allowed !== 'files' && allowed !== needed) {
     throw new ServingError(
@@ -103,13 +105,8 @@ function readOverride(
   }
   return {
     config,
-    files: new Map(paths.map((path) => [path.slice(FILE_PREFIX.length), readBase64(path, files[path]!)])),
+    files: new Map(
+      paths.map((path) => [path.slice(FILE_PREFIX.length), new Uint8Array(Buffer.from(files[path]!, 'base64'))]),
+    ),
   };
-}
-
-function readBase64(path: string, text: string): Uint8Array {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-    throw new ServingError('INVALID_REQUEST', `parameter '${path}' must be the file in base64`);
-  }
-  return new Uint8Array(Buffer.from(text, 'base64'));
 }

@@ -3,7 +3,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { traceSettings } from '../../codec/schema.ts';
-import { ServingError } from '../../errors.ts';
 import type { TraceLevel, Tracing } from '../../observability/tracing.ts';
 import type { DataPlane } from '../../serving/data-plane.ts';
 import { controlDisabled } from '../error-handler.ts';
@@ -75,17 +74,11 @@ function show(tracing: Tracing, model: string | undefined) {
 
 function readChange(change: z.output<typeof traceSettings>) {
   const { trace_level: levels, trace_rate, trace_count } = change;
-  if (change.trace_file) {
-    throw new ServingError('INVALID_REQUEST', 'trace file location can not be updated through network protocol');
-  }
-  if (levels?.includes('OFF') && levels.length > 1) {
-    throw new ServingError('INVALID_REQUEST', "Invalid value for 'trace_level': OFF stands alone");
-  }
   const number = (text: string | null | undefined) => (typeof text === 'string' ? Number(text) : text);
   return {
     ...(levels === undefined
       ? {}
-      : { levels: levels?.filter((level): level is TraceLevel => level !== 'OFF') ?? null }),
+      : { levels: levels?.flatMap((level): TraceLevel[] => (level === 'OFF' ? [] : [level])) ?? null }),
     ...(trace_rate === undefined ? {} : { rate: number(trace_rate) as number | null }),
     ...(trace_count === undefined ? {} : { count: number(trace_count) as number | null }),
   };

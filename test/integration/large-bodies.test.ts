@@ -1,0 +1,77 @@
+// JSON bodies that are decoded in a thread of their own.
+
+import { request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { LARGE_JSON_BYTES } from '../../src/codec/decoding-thread.ts';
+import { doubling, identity, repositoryOf } from '../fixtures/models.ts';
+import { serverOf, x } from '../fixtures/server.ts';
+
+const ROWS = 40_000;
+const repository = repositoryOf({
+  'double.onnx': doubling(),
+  'text.onnx': identity('string'),
+  'int64.onnx': identity('int64'),
+});
+let server: Awaited<ReturnType<typeof serverOf>>;
+beforeAll(async () => {
+  server = await serverOf(repository.path, { port: 0 });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  repository[Symbol.dispose]();
+});
+
+const numbers = Array.from({ length: 2 * ROWS }, (_, i) => i / 8);
+
+test('a large body gives the same answer as a small one', async () => {
+  const { status, body } = await server.infer('double', [x('FP32', [ROWS, 2], numbers)]);
+  expect([status, body.outputs[0]!.data]).toEqual([200, numbers.map((value) => 2 * value)]);
+  const texts = numbers.map((value) => `text ${value}`);
+  expect((await server.infer('text', [x('BYTES', [ROWS, 2], texts)])).body.outputs[0]!.data).toEqual(texts);
+});
+
+test('several large bodies at once are each answered with their own', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, (_, i) =>
+      server.infer('double', [
+        x(
+          'FP32',
+          [ROWS, 2],
+          numbers.map((value) => value + i),
+        ),
+      ]),
+    ),
+  );
+  expect(answers.map(({ body }) => body.outputs[0]!.data[0])).toEqual([0, 2, 4, 6, 8, 10]);
+});
+
+test('what is wrong in a large body is refused with its position, and an unknown model before it is read', async () => {
+  const wrong = numbers.with(70_000, 'seven' as never);
+  expect(await server.infer('double', [x('FP32', [ROWS, 2], wrong)])).toMatchObject({
+    status: 400,
+    body: { error: expect.stringContaining('element 70000 of FP32 must be a number, got "seven"') },
+  });
+  expect(await server.infer('nosuch', [x('FP32', [ROWS, 2], numbers)])).toMatchObject({ status: 404 });
+});
+
+test('a large body is put in its place as it comes, whatever its chunks', async () => {
+  await server.app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = server.app.server.address() as AddressInfo;
+  const body = Buffer.from(JSON.stringify({ inputs: [x('INT64', [ROWS, 2], numbers.map(Math.floor))] }));
+  expect(body.length).toBeGreaterThan(LARGE_JSON_BYTES);
+  for (const headers of [{ 'content-length': body.length }, {}]) {
+    const answer = new Promise<string>((resolve, reject) => {
+      const request = httpRequest(
+        { port, method: 'POST', path: '/v2/models/int64/infer', headers },
+        async (response) => {
+          resolve(Buffer.concat(await response.toArray()).toString());
+        },
+      );
+      request.on('error', reject);
+      for (let at = 0; at < body.length; at += 99_991) request.write(body.subarray(at, at + 99_991));
+      request.end();
+    });
+    expect(JSON.parse(await answer).outputs[0].data).toEqual(numbers.map(Math.floor));
+  }
+});
