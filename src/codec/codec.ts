@@ -33,11 +33,11 @@ export interface EncodedBody {
   readonly headerLength: number | undefined;
 }
 
-export interface InferCodec {
+export interface InferCodec<Request extends DecodedRequest = DecodedRequest> {
   /**
    * @param headerLength the Inference-Header-Content-Length header, in bytes
    * @throws ServingError INVALID_REQUEST or INVALID_INPUT that says what was expected, what came and where
    */
-  decode(body: Uint8Array, headerLength: number | undefined, model: DecodingTarget): DecodedRequest;
-  encode(response: InferenceResponse, request: DecodedRequest): EncodedBody;
+  decode(body: Uint8Array, headerLength: number | undefined, model: DecodingTarget): Request;
+  encode(response: InferenceResponse, request: Request): EncodedBody;
 }

@@ -6,15 +6,19 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, ServingError } from '../errors.ts';
-import type { DecodedRequest } from './codec.ts';
+import type { DecodedRequest, DecodingTarget } from './codec.ts';
+import type { CodecName, DecodedBy } from './codecs.ts';
 
 /** JSON of over so many bytes is decoded beside the event loop: below, that takes about a millisecond. */
 export const LARGE_JSON_BYTES = 256 * 1024;
 
 export interface DecodingJob {
   readonly id: number;
+  readonly codec: CodecName;
   readonly body: ArrayBuffer;
   readonly headerLength: number | undefined;
+  /** Where the codec needs it. */
+  readonly model: DecodingTarget | undefined;
 }
 
 export type DecodingOutcome =
@@ -31,19 +35,26 @@ export class DecodingThread {
   #lastId = 0;
 
   /**
-   * Decodes a body as the JSON codec does, or the binary codec where there is a header length. The thread starts with the
-   * first.
+   * Decodes a body as a codec does. The thread starts with the first.
    * @param body memory of its own, which is given away
-   * @throws ServingError of the codecs
+   * @param model what the other thread is told of it; undefined for a codec that does not look at the model
+   * @throws ServingError of the codec
    */
-  decode(body: Buffer, headerLength: number | undefined): Promise<DecodedRequest> {
+  decode<Name extends CodecName>(
+    codec: Name,
+    body: Buffer,
+    headerLength?: number,
+    model?: DecodingTarget,
+  ): Promise<DecodedBy<Name>> {
     this.#worker ??= this.#start();
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<DecodedRequest>();
     this.#waiting.set(id, answer);
     const memory = body.buffer as ArrayBuffer;
-    this.#worker.postMessage({ id, body: memory, headerLength } satisfies DecodingJob, [memory]);
-    return answer.promise;
+    const target = model && tellable(model);
+    const job: DecodingJob = { id, codec, body: memory, headerLength, model: target };
+    this.#worker.postMessage(job, [memory]);
+    return answer.promise as Promise<DecodedBy<Name>>;
   }
 
   async close(): Promise<void> {
@@ -76,4 +87,11 @@ export class DecodingThread {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+/** Names, datatypes and shapes alone. */
+function tellable({ name, signature }: DecodingTarget): DecodingTarget {
+  const { inputs, outputs, batchable, hasRows } = signature;
+  const tensors = (all: typeof inputs) => all.map(({ name, datatype, shape }) => ({ name, datatype, shape }));
+  return { name, signature: { inputs: tensors(inputs), outputs: tensors(outputs), batchable, hasRows } };
 }

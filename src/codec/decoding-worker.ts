@@ -2,18 +2,23 @@
 
 import { parentPort } from 'node:worker_threads';
 import { ServingError } from '../errors.ts';
-import { binaryCodec } from './binary-codec.ts';
+import type { InferCodec } from './codec.ts';
+import { CODECS } from './codecs.ts';
 import type { DecodingJob, DecodingOutcome } from './decoding-thread.ts';
-import { jsonCodec } from './json-codec.ts';
 
-parentPort!.on('message', ({ id, body, headerLength }: DecodingJob) => {
-  const { outcome, memory } = decode(Buffer.from(body), headerLength);
-  parentPort!.postMessage({ id, ...outcome }, memory);
+parentPort!.on('message', (job: DecodingJob) => {
+  const { outcome, memory } = decode(job);
+  parentPort!.postMessage({ id: job.id, ...outcome }, memory);
 });
 
-function decode(body: Buffer, headerLength: number | undefined): { outcome: DecodingOutcome; memory: ArrayBuffer[] } {
+function decode({ codec, body, headerLength, model }: DecodingJob): {
+  outcome: DecodingOutcome;
+  memory: ArrayBuffer[];
+} {
   try {
-    const request = headerLength === undefined ? jsonCodec.decode(body) : binaryCodec.decode(body, headerLength);
+    const decoder: Pick<InferCodec, 'decode'> = CODECS[codec];
+    // The codecs that look at the model are those whose jobs have one.
+    const request = decoder.decode(Buffer.from(body), headerLength, model!);
     // Several tensors may be views on one body.
     const memory = new Set<ArrayBuffer>();
     for (const { data } of request.inputs.values())

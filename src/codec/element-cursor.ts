@@ -1,6 +1,7 @@
 // Walks the elements of a JSON array, flat or nested, in its bytes. Nothing is made but the element asked for.
 
 import type { NumericArray } from '../tensor/datatype.ts';
+import { findBase64 } from './base64.ts';
 import { DEEPEST_NESTING, endOfString, endOfValue, isDelimiter, type JsonRange, skipSpace } from './lifted-json.ts';
 
 /** The text is no JSON, or nested too deeply; `at` is the place in bytes. */
@@ -203,6 +204,16 @@ export class ElementCursor {
     } catch {
       throw new JsonFault('a string with an escape or a control character that JSON does not have', start);
     }
+  }
+
+  /** What is encoded in an element like {"b64": "…"}; undefined when it is none. */
+  base64(): string | undefined {
+    const bytes = this.#bytes;
+    const quote = findBase64(bytes, this.#at);
+    if (quote < 0) return undefined;
+    const end = endOfString(bytes, quote);
+    this.#pass(skipSpace(bytes, end) + 1);
+    return bytes.toString('latin1', quote + 1, end - 1);
   }
 
   /** Passes over the element, whatever it is. @returns its text, shortened; for error messages */

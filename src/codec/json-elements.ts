@@ -4,6 +4,7 @@ import { ServingError } from '../errors.ts';
 import { type Datatype, traitsOf } from '../tensor/datatype.ts';
 import { toHalf } from '../tensor/float16.ts';
 import { allocate, type TensorData } from '../tensor/tensor.ts';
+import { decodeBase64 } from './base64.ts';
 import { ElementCursor, JsonFault } from './element-cursor.ts';
 import type { JsonRange } from './lifted-json.ts';
 
@@ -13,6 +14,12 @@ export interface ElementSource {
   readonly datatype: Datatype;
   readonly bytes: Buffer;
   readonly range: JsonRange;
+  /** The member of the body that holds the elements, for messages; `data` when left out. */
+  readonly member?: string;
+  /** Whether BYTES elements may be objects with base64. */
+  readonly base64?: boolean;
+  /** Where in the body a place in `bytes` is, when they are not the body. */
+  readonly origin?: (at: number) => number;
 }
 
 /**
@@ -21,9 +28,9 @@ export interface ElementSource {
  * @throws ServingError INVALID_INPUT with the element's position in row-major order, INVALID_REQUEST for what is no JSON
  */
 export function readElements(source: ElementSource, length: number): TensorData {
-  const { name, datatype, bytes, range } = source;
+  const { datatype, bytes, range } = source;
   if (bytes[range.start] !== 0x5b) {
-    throw wrongData(name, `'data' must be an array, got ${new ElementCursor(bytes, range).skip()}`);
+    throw wrongData(source, `'data' must be an array, got ${new ElementCursor(bytes, range).skip()}`);
   }
   try {
     // An element takes two bytes at least: what a shape promises is believed only as far as the text goes.
@@ -31,11 +38,17 @@ export function readElements(source: ElementSource, length: number): TensorData 
     return READERS[datatype](source, length);
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
-    throw new ServingError(
-      'INVALID_REQUEST',
-      `failed to parse the request JSON buffer: ${error.message}, in 'data' of input '${name}' at ${error.at}`,
-    );
+    throw noJson(source, error);
   }
+}
+
+/** What a fault in the elements' text means to the caller. */
+export function noJson({ name, member = 'data', origin }: ElementSource, { message, at }: JsonFault): ServingError {
+  const place = origin ? origin(at) : at;
+  return new ServingError(
+    'INVALID_REQUEST',
+    `failed to parse the request JSON buffer: ${message}, in '${member}' of input '${name}' at ${place}`,
+  );
 }
 
 type Reader = (source: ElementSource, length: number) => TensorData;
@@ -155,13 +168,23 @@ function readStrings(source: ElementSource, length: number): TensorData {
   const strings: string[] = [];
   const cursor = startOf(source);
   for (let i = 0; cursor.next(); i++) {
-    const value = i < length ? cursor.text() : failCount(source, length);
-    if (value === undefined) throw wrongElement(source, 'a string', cursor.skip(), i);
+    const value = i < length ? (cursor.text() ?? readBase64(source, cursor, i)) : failCount(source, length);
     if (value.includes('\0') || !value.isWellFormed())
       throw wrongElement(source, WHOLE_STRING, JSON.stringify(value), i);
     strings.push(value);
   }
   return strings.length === length ? strings : failCount(source, length);
+}
+
+/** A string that is written as base64. */
+function readBase64(source: ElementSource, cursor: ElementCursor, i: number): string {
+  const encoded = source.base64 ? cursor.base64() : undefined;
+  if (encoded === undefined) {
+    throw wrongElement(source, source.base64 ? 'a string or {"b64": "…"}' : 'a string', cursor.skip(), i);
+  }
+  const text = decodeBase64(encoded);
+  if (text === undefined) throw wrongElement(source, 'base64 of a text in UTF-8', encoded, i);
+  return text;
 }
 
 function startOf({ bytes, range }: ElementSource): ElementCursor {
@@ -205,11 +228,11 @@ function wrongInteger(source: ElementSource, got: string, i: number): ServingErr
   return wrongElement(source, `an integer from ${lowest} to ${highest}`, got, i);
 }
 
-function wrongElement({ name, datatype }: ElementSource, expected: string, got: string, i: number): ServingError {
+function wrongElement(source: ElementSource, expected: string, got: string, i: number): ServingError {
   const short = got.length > 57 ? `${got.slice(0, 57)}...` : got;
-  return wrongData(name, `element ${i} of ${datatype} must be ${expected}, got ${short}`);
+  return wrongData(source, `element ${i} of ${source.datatype} must be ${expected}, got ${short}`);
 }
 
-function wrongData(name: string, what: string): ServingError {
-  return new ServingError('INVALID_INPUT', `Unable to parse 'data' of input '${name}': ${what}.`);
+function wrongData({ name, member = 'data' }: ElementSource, what: string): ServingError {
+  return new ServingError('INVALID_INPUT', `Unable to parse '${member}' of input '${name}': ${what}.`);
 }

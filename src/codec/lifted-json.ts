@@ -106,7 +106,8 @@ function findValues(bytes: Buffer, isLifted: (path: readonly string[]) => boolea
   return ranges;
 }
 
-function readKey(bytes: Buffer, start: number, end: number): string {
+/** A key as it is meant, its escapes resolved. */
+export function readKey(bytes: Buffer, start: number, end: number): string {
   const key = bytes.toString('utf8', start + 1, end - 1);
   if (!key.includes('\\')) return key;
   try {
@@ -140,8 +141,16 @@ export function endOfValue(bytes: Buffer, start: number): number {
   return i;
 }
 
+/** In so many bytes an array is looked for by hand: below, calls of the platform cost more. */
+const SHORT_BYTES = 64;
+
 /** Most arrays of numbers are flat: then three searches of the platform find their end. */
 function endOfFlatArray(bytes: Buffer, start: number): number | undefined {
+  for (let i = start + 1; i < start + SHORT_BYTES; i++) {
+    const byte = bytes[i];
+    if (byte === CLOSE_ARRAY) return i + 1;
+    if (byte === OPEN_ARRAY || byte === QUOTE || byte === OPEN_OBJECT) return undefined;
+  }
   const end = bytes.indexOf(CLOSE_ARRAY, start);
   if (end < 0) return undefined;
   const inside = bytes.subarray(start + 1, end);

@@ -15,7 +15,7 @@ export type RequestInput = z.output<typeof inferRequest>['inputs'][number];
 export type BlobReader = (input: RequestInput, byteSize: number, length: number) => TensorData;
 
 const LETTER_N = 0x6e;
-const MOST_PARAMETERS = 100;
+export const MOST_PARAMETERS = 100;
 /** Bytes that one tensor may take once it is expanded from JSON; a request's own size bounds binary ones. */
 const MOST_ELEMENTS = 2 ** 28;
 
@@ -30,17 +30,12 @@ export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedR
     if (inputs.has(input.name)) throw invalid(`input '${input.name}' already exists in request`);
     inputs.set(input.name, readTensor(input, readBlob, bytes, ranges));
   }
-  const timeout = request.parameters?.timeout;
-  if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0))) {
-    throw invalid(`parameter 'timeout' must be a number of microseconds, got ${JSON.stringify(timeout)}`);
-  }
   return {
     id: request.id || undefined,
     inputs,
     outputs: request.outputs?.length ? readOutputs(request.outputs) : undefined,
     binaryOutput: request.parameters?.binary_data_output === true,
-    // As in Triton, 0 stands for "no timeout of its own".
-    timeoutUs: timeout || undefined,
+    timeoutUs: readTimeout(request.parameters),
   };
 }
 
@@ -76,7 +71,7 @@ function checkCounts(request: unknown): void {
   }
 }
 
-function checkCount(path: string, list: unknown, most: number): void {
+export function checkCount(path: string, list: unknown, most: number): void {
   if (typeof list !== 'object' || list === null) return;
   const count = Array.isArray(list) ? list.length : Object.keys(list).length;
   if (count > most) throw invalid(`Unable to parse '${path}': at most ${most} are allowed, got ${count}`);
@@ -119,14 +114,23 @@ function isObjectOf(value: unknown, keys: readonly string[]): value is Record<st
   return true;
 }
 
-function printPath(path: readonly PropertyKey[]): string {
+export function printPath(path: readonly PropertyKey[]): string {
   if (path.length === 0) return 'request';
   return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i ? '.' : ''}${String(step)}`)).join('');
 }
 
-function checkParameters(parameters: Record<string, unknown> = {}): void {
+export function checkParameters(parameters: Record<string, unknown> = {}): void {
   const reserved = Object.keys(parameters).find((key) => key.startsWith('triton_'));
   if (reserved) throw invalid(`parameter keys starting with 'triton_' are reserved for internal usage: '${reserved}'`);
+}
+
+/** The parameter `timeout`, in microseconds. */
+export function readTimeout({ timeout }: Record<string, unknown> = {}): number | undefined {
+  if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0))) {
+    throw invalid(`parameter 'timeout' must be a number of microseconds, got ${JSON.stringify(timeout)}`);
+  }
+  // As in Triton, 0 stands for "no timeout of its own".
+  return timeout || undefined;
 }
 
 function readTensor(input: RequestInput, readBlob: BlobReader, bytes: Buffer, ranges: readonly JsonRange[]): Tensor {

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { DATATYPE_NAMES, type Datatype } from '../tensor/datatype.ts';
+import { DIALECT_SCHEMAS } from './dialect-schema.ts';
 
 /** Bounds on counts, so that a small body cannot ask for much: tensors of a request, dimensions of a shape, characters of an id. */
 export const MOST_TENSORS = 1024;
@@ -224,4 +225,5 @@ export const PROTOCOL_SCHEMAS = {
   modelLoadRequest,
   modelUnloadRequest,
   errorResponse,
+  ...DIALECT_SCHEMAS,
 };

@@ -28,6 +28,7 @@ export function describeSettings(): SettingDescription[] {
 
 /** A setting's value on one line; providers as they are written in the environment. */
 function printSetting(value: Settings[keyof Settings]): string {
+  if (value === undefined) return 'none';
   if (!Array.isArray(value)) return String(value);
   return value.map(({ name, required }) => (required ? `${name} (required)` : name)).join(',');
 }

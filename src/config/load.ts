@@ -1,5 +1,5 @@
-// Where settings come from: flags over ORTLET_* environment over ortlet.yaml over defaults. The only reader of the
-// environment and of the settings file.
+// Where settings come from: flags over what Vertex AI says, where it is asked, over ORTLET_* environment over ortlet.yaml
+// over defaults. The only reader of the environment and of the settings file.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
@@ -30,8 +30,12 @@ export interface SettingsSources {
 
 /** @throws SettingsError for an unknown name, a wrong value, or a file that is missing or no YAML mapping */
 export function loadSettings({ flags, environment, file }: SettingsSources): Settings {
-  const layers = [readSettingsFile(file), readEnvironment(environment), flags as Record<string, unknown>];
-  const origins = [`in ${file ?? SETTINGS_FILE}`, 'in the environment', 'on the command line'];
+  const own = [readSettingsFile(file), readEnvironment(environment)];
+  const { vertex } = Object.assign({}, ...own, flags) as Record<string, unknown>;
+  const platform = String(vertex) === 'true' ? readVertex(environment) : {};
+  const layers = [...own, platform, flags as Record<string, unknown>];
+  const inEnvironment = 'in the environment';
+  const origins = [`in ${file ?? SETTINGS_FILE}`, inEnvironment, inEnvironment, 'on the command line'];
   for (const [i, layer] of layers.entries()) {
     for (const name of Object.keys(layer)) {
       if (!(SETTING_NAMES as string[]).includes(name)) {
@@ -57,6 +61,12 @@ function readEnvironment(environment: SettingsSources['environment']): Record<st
     found[known.get(variable) ?? variable] = value;
   }
   return found;
+}
+
+/** What Vertex AI tells every container; it wins over what an image says for everywhere. */
+function readVertex({ AIP_HTTP_PORT, AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE }: SettingsSources['environment']) {
+  const told = { port: AIP_HTTP_PORT, vertexHealthRoute: AIP_HEALTH_ROUTE, vertexPredictRoute: AIP_PREDICT_ROUTE };
+  return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
 }
 
 /** Kubernetes tells every pod of a Service named `ortlet` by variables of these names, ORTLET_PORT=tcp://… among them. */

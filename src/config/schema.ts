@@ -5,6 +5,12 @@ import { z } from 'zod';
 const bytes = (defaultValue: number) => z.coerce.number().int().min(1024).default(defaultValue);
 const milliseconds = (defaultValue: number) => z.coerce.number().int().min(1).max(86_400_000).default(defaultValue);
 
+const flag = z.preprocess(
+  (value) => (value === 'true' || value === 'false' ? value === 'true' : value),
+  z.boolean('expected true or false'),
+);
+const route = z.string().regex(/^\/[^\s?#*()]*$/, 'expected a path that begins with /');
+
 const provider = z.union([
   z.string().transform((name) => ({ name: name.trim(), required: false })),
   z.strictObject({ name: z.string(), required: z.boolean().default(false) }),
@@ -58,6 +64,21 @@ export const settingsSchema = z.strictObject({
     .enum(['off', 'config', 'files'])
     .default('off')
     .describe('What a load request may bring: nothing, a configuration, or a configuration and model files'),
+  defaultModel: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The model that SageMaker and Vertex AI mean when they name none; not needed where there is one alone'),
+  sageMaker: flag
+    .default(false)
+    .describe('`true` adds `/ping` and `/invocations`, as Amazon SageMaker calls a container'),
+  vertex: flag
+    .default(false)
+    .describe(
+      '`true` adds the two routes that follow, as Vertex AI calls a container, and takes them and the port from its `AIP_HEALTH_ROUTE`, `AIP_PREDICT_ROUTE` and `AIP_HTTP_PORT`',
+    ),
+  vertexHealthRoute: route.default('/health').describe('Path of the health check, with `vertex: true`'),
+  vertexPredictRoute: route.default('/predict').describe('Path of predictions, with `vertex: true`'),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
   maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
   drainTimeoutMs: milliseconds(20_000).describe('Longest time to finish running requests after SIGTERM'),

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { DecodingThread } from '../codec/decoding-thread.ts';
 import { ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -15,20 +16,30 @@ import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_TAGS, componentSchemas, describeRoute, withModels, withOptionalBodies } from './openapi.ts';
 import { configurationRoutes } from './routes/configuration.ts';
+import { generateRoutes } from './routes/generate.ts';
 import { healthRoutes } from './routes/health.ts';
 import { inferRoutes } from './routes/infer.ts';
 import { loggingRoutes } from './routes/logging.ts';
 import { metadataRoutes } from './routes/metadata.ts';
+import { predictRoutes } from './routes/predict.ts';
 import { repositoryRoutes } from './routes/repository.ts';
+import { sageMakerRoutes } from './routes/sagemaker.ts';
+import { servedModelRoutes } from './routes/served-models.ts';
 import { sharedMemoryRoutes } from './routes/shared-memory.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { tracingRoutes } from './routes/tracing.ts';
+import { vertexRoutes } from './routes/vertex.ts';
 
 export interface AppOptions {
   readonly serverName: string;
   readonly maxBodyBytes: number;
   readonly modelControl: 'none' | 'explicit' | 'poll';
   readonly loadOverrides: 'off' | 'config' | 'files';
+  readonly sageMaker: boolean;
+  readonly vertex: boolean;
+  readonly vertexHealthRoute: string;
+  readonly vertexPredictRoute: string;
+  readonly defaultModel?: string | undefined;
 }
 
 export interface AppParts {
@@ -95,7 +106,13 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
 
   const tracing = new Tracing();
   const controlAllowed = options.modelControl === 'explicit';
-  inferRoutes(app, new InferenceExchange({ dataPlane, logger, tracing }, options.maxBodyBytes));
+  const exchange = new InferenceExchange({ dataPlane, logger, tracing }, options.maxBodyBytes);
+  const thread = new DecodingThread();
+  app.addHook('onClose', () => thread.close());
+  inferRoutes(app, exchange, thread);
+  predictRoutes(app, exchange, thread);
+  generateRoutes(app, exchange, thread);
+  servedModelRoutes(app, dataPlane, registry);
   healthRoutes(app, dataPlane);
   metadataRoutes(app, dataPlane, options.serverName);
   configurationRoutes(app, dataPlane);
@@ -116,6 +133,11 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     },
     async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()),
   );
+  const platform = { exchange, dataPlane, thread, configured: options.defaultModel };
+  if (options.sageMaker) sageMakerRoutes(app, platform);
+  if (options.vertex) {
+    vertexRoutes(app, platform, { health: options.vertexHealthRoute, predict: options.vertexPredictRoute });
+  }
   app.get('/openapi.json', { schema: { hide: true } }, () => withLoadedModels(app.swagger()));
   return app;
 }
@@ -134,16 +156,26 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
 function findRoutes(app: FastifyInstance): (request: FastifyRequest, reply: FastifyReply) => ServingError {
   const routes: { path: RegExp; method: string }[] = [];
   app.addHook('onRoute', ({ url, method }) => {
-    const path = new RegExp(`^${url.replaceAll(/[.*+?^$()[\]\\]/g, '\\$&').replaceAll(/:\w+/g, '[^/]+')}/?$`);
+    const path = new RegExp(`^${url.replaceAll(PATH_TOKEN, patternOf)}/?$`);
     for (const one of [method].flat()) routes.push({ path, method: one });
   });
   return (request, reply) => {
     const [path = ''] = request.url.split('?');
-    const allowed = routes.filter((route) => route.path.test(path)).map(({ method }) => method);
+    const written = path.replaceAll(/%3a/gi, ':');
+    const fitting = routes.filter((route) => route.path.test(written));
+    const allowed = [...new Set(fitting.map(({ method }) => method))];
     if (allowed.length === 0) {
       return new ServingError('NOT_FOUND', 'Not Found: there is no such route. See /docs for the routes there are.');
     }
     reply.header('allow', allowed.join(', '));
     return new ServingError('METHOD_NOT_ALLOWED', `Method Not Allowed: use ${allowed.join(' or ')} here.`);
   };
+}
+
+/** In a route: a colon that is one, a parameter perhaps with its own pattern, a character with a meaning in patterns. */
+const PATH_TOKEN = /::|:\w+(?:\(\^?([^)]*)\))?|[.*+?^$()[\]\\]/g;
+
+function patternOf(token: string, ownPattern: string | undefined): string {
+  if (token === '::') return ':';
+  return token.startsWith(':') ? (ownPattern ?? '[^/]+') : `\\${token}`;
 }

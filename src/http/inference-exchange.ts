@@ -21,6 +21,8 @@ export interface Dialect<Request extends DecodedRequest = DecodedRequest> {
    */
   decode(body: Buffer, headers: IncomingHttpHeaders, model: () => Model): Request | Promise<Request>;
   encode(response: InferenceResponse, request: Request): EncodedBody;
+  /** Whether bodies travel as they are, both ways: a Content-Encoding is refused, Accept-Encoding passed over. */
+  readonly unpacked?: boolean;
 }
 
 /** A model by its name, and by a version or a label of it; without one, its newest ready version. */
@@ -66,6 +68,7 @@ export class InferenceExchange {
     dialect: Dialect<Request>,
   ): Promise<void> {
     const { headers, raw } = request;
+    if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
     const body = await readBody(raw, this.#maxBodyBytes);
     const size = body.length;
     const receivedAt = performance.now();
@@ -82,7 +85,8 @@ export class InferenceExchange {
 
     const answeredAt = performance.now();
     const encoded = dialect.encode(response, decoded);
-    const packing = packBody(headers['accept-encoding'] as string | undefined, encoded.body);
+    const accepted = dialect.unpacked ? undefined : (headers['accept-encoding'] as string | undefined);
+    const packing = packBody(accepted, encoded.body);
     const packed = packing instanceof Promise ? await packing : packing;
     const { timings } = response;
     const answer = [
@@ -126,6 +130,14 @@ function checkExpanded({ inputs }: DecodedRequest, maxBytes: number): void {
   throw new ServingError(
     'BODY_TOO_LARGE',
     `The tensors take ${bytes} bytes, which exceeds the maximum allowed size of ${maxBytes} bytes (maxBodyBytes).`,
+  );
+}
+
+function refuseEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || encoding === 'identity') return;
+  throw new ServingError(
+    'INVALID_REQUEST',
+    `Content-Encoding '${encoding}' is not taken here: send the body as it is.`,
   );
 }
 

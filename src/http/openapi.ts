@@ -23,6 +23,11 @@ export const API_INFO = {
 export const API_TAGS = [
   { name: 'models', description: 'The models that are loaded, each with a body that works when sent' },
   { name: 'inference', description: 'Predictions' },
+  {
+    name: 'dialects',
+    description:
+      "The same models in the words of TensorFlow Serving, KServe V1, Triton's generate, SageMaker and Vertex AI",
+  },
   { name: 'health', description: 'Liveness and readiness' },
   { name: 'metadata', description: 'What is served, and how it is called' },
   { name: 'repository', description: 'What is on disk, loading and unloading' },
@@ -114,17 +119,20 @@ const RETRY_AFTER = { type: 'integer', minimum: 1, description: 'Seconds; left o
 
 const TIMEOUT_HEADER = 'x-request-timeout-ms';
 
+const TIMEOUT_HEADERS = {
+  [TIMEOUT_HEADER]: { type: 'integer', minimum: 1, maximum: 999_999_999, description: 'Time the request may take' },
+};
+
 export const INFER_REQUEST_HEADERS = {
   'Inference-Header-Content-Length': {
     type: 'integer',
     minimum: 0,
     description: 'Length of the JSON in front of binary tensors; 0: the whole body is the one input',
   },
-  [TIMEOUT_HEADER]: { type: 'integer', minimum: 1, maximum: 999_999_999, description: 'Time the request may take' },
+  ...TIMEOUT_HEADERS,
 };
 
-export const INFER_RESPONSE_HEADERS = {
-  'Inference-Header-Content-Length': { type: 'integer', minimum: 0, description: 'Where outputs are binary' },
+const TIMING_HEADERS = {
   'Server-Timing': { type: 'string', description: 'Milliseconds of decode, queue, compute and encode' },
   'ortlet-model-version': { type: 'string', description: 'The version that answered' },
   'ortlet-batch-rows': { type: 'integer', minimum: 0, description: 'Rows of the run that this answer comes from' },
@@ -135,7 +143,20 @@ export const INFER_RESPONSE_HEADERS = {
   },
 };
 
+export const INFER_RESPONSE_HEADERS = {
+  'Inference-Header-Content-Length': { type: 'integer', minimum: 0, description: 'Where outputs are binary' },
+  ...TIMING_HEADERS,
+};
+
 export const INFER_ERRORS = [400, 404, 413, 415, 422, 500, 503, 504] as const;
+
+/** What every dialect's inference has in common. */
+export const DIALECT_INFERENCE = {
+  tag: 'dialects',
+  requestHeaders: TIMEOUT_HEADERS,
+  responseHeaders: TIMING_HEADERS,
+  errors: INFER_ERRORS,
+} as const;
 
 function reference(name: SchemaName): JsonObject {
   return { $ref: `#/components/schemas/${PROTOCOL_SCHEMAS[name].meta()?.id}` };

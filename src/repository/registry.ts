@@ -36,8 +36,12 @@ export interface IndexEntry {
   readonly reason: string;
 }
 
-/** Reasons of versions that are down because somebody wanted it so. */
 const RETIRED = ['unloaded', 'not picked by the version policy'];
+
+/** Whether a version is down, or on its way there, because somebody wanted it so. */
+export function isRetired({ reason }: IndexEntry): boolean {
+  return RETIRED.includes(reason);
+}
 
 interface Slot {
   state: ModelState;
@@ -169,7 +173,7 @@ export class Registry {
   /** The first version that should serve and does not, or undefined; those retired on purpose do not count. */
   get unready(): string | undefined {
     if (this.#untried > 0) return 'its models are still loading.';
-    const down = this.index().find(({ state, reason }) => state !== 'READY' && !RETIRED.includes(reason));
+    const down = this.index().find((entry) => entry.state !== 'READY' && !isRetired(entry));
     return down && `model '${down.name}' version ${down.version} is ${down.state}${down.reason && `: ${down.reason}`}`;
   }
 

@@ -53,6 +53,8 @@ test('a body that may be left out is not required, every other is', async () => 
   for (const [path, required] of [
     ['/v2/repository/index', false],
     ['/v2/models/{model}/infer', true],
+    ['/v1/models/{model}:predict', true],
+    ['/v2/models/{model}/generate', true],
   ] as const) {
     expect(document.paths[path].post.requestBody.required).toBe(required);
   }

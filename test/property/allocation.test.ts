@@ -4,8 +4,11 @@ import { getHeapStatistics } from 'node:v8';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { binaryCodec } from '../../src/codec/binary-codec.ts';
+import { generateCodec } from '../../src/codec/generate-codec.ts';
 import { jsonCodec } from '../../src/codec/json-codec.ts';
+import { predictCodec } from '../../src/codec/predict-codec.ts';
 import { ServingError } from '../../src/errors.ts';
+import type { Datatype } from '../../src/tensor/datatype.ts';
 
 const BODY_BYTES = 512 * 1024;
 const MOST_TIMES = 20;
@@ -18,11 +21,14 @@ function allocated(): number {
   return total_allocated_bytes! + external_memory!;
 }
 
-function timesItsBody(body: Buffer, binary: boolean): number {
+type Decode = (body: Buffer) => unknown;
+const decodeJson: Decode = (body) => jsonCodec.decode(body);
+const decodeBinary: Decode = (body) => binaryCodec.decode(body, body.length);
+
+function timesItsBody(body: Buffer, decode: Decode): number {
   const before = allocated();
   try {
-    if (binary) binaryCodec.decode(body, body.length);
-    else jsonCodec.decode(body);
+    decode(body);
   } catch (error) {
     expect(error).toBeInstanceOf(ServingError);
   }
@@ -81,7 +87,7 @@ test('decoding takes at most 20 times the body', () => {
       const count = Math.floor(BODY_BYTES / unit.length);
       const bomb = unit.repeat(count).slice(0, -1);
       const body = around.replace('#', () => String(count * pieces.length)).replace('…', () => bomb);
-      const times = timesItsBody(Buffer.from(body), binary);
+      const times = timesItsBody(Buffer.from(body), binary ? decodeBinary : decodeJson);
       worst = Math.max(worst, times);
       expect(times).toBeLessThan(MOST_TIMES);
     }),
@@ -103,6 +109,33 @@ test('so does a body of very many parameters, names or keys', () => {
     `{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1],"parameters":{${keys(50_000)}}}]}`,
     `{"inputs":[${inputs(15_000)}]}`,
   ]) {
-    expect(timesItsBody(Buffer.from(body), false), body.slice(0, 60)).toBeLessThan(MOST_TIMES);
+    expect(timesItsBody(Buffer.from(body), decodeJson), body.slice(0, 60)).toBeLessThan(MOST_TIMES);
   }
 });
+
+test('so do the dialects whose shapes are told by nesting', () => {
+  const model = (datatype: Datatype, ...names: string[]) => {
+    const inputs = names.map((name) => ({ name, datatype, shape: [-1] }));
+    return { name: 'm', signature: { inputs, outputs: [], batchable: true, hasRows: true } };
+  };
+  const around = fc.constantFrom(
+    '{"instances":[…]}',
+    '{"inputs":[…]}',
+    '{"inputs":{"a":[…]}}',
+    '{"a":[…]}',
+    '{"b":[…]}',
+  );
+  const target = fc.tuple(fc.constantFrom<Datatype>('FP32', 'INT64', 'BYTES'), fc.constantFrom(['a'], ['a', 'b']));
+  const rows = fc.constantFrom('{"a":1}', '{"a":"a","b":""}', '{"b":[],"a":[]}', '{"b64":""}', '{"b64":"YQ=="}');
+  fc.assert(
+    fc.property(fc.oneof(piece, rows), around, target, fc.boolean(), (unit, place, [datatype, names], generate) => {
+      const bomb = `${unit},`.repeat(BODY_BYTES / (unit.length + 1)).slice(0, -1);
+      const codec = generate ? generateCodec : predictCodec;
+      const decode: Decode = (body) => codec.decode(body, undefined, model(datatype, ...names));
+      expect(timesItsBody(Buffer.from(place.replace('…', () => bomb)), decode), `${unit} ${place}`).toBeLessThan(
+        MOST_TIMES,
+      );
+    }),
+    { seed: 20, numRuns: 400 },
+  );
+}, 60_000);

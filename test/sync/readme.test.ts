@@ -12,7 +12,7 @@ const examples = [
 let server: Awaited<ReturnType<typeof serverOf>>;
 
 beforeAll(async () => {
-  server = await serverOf('models');
+  server = await serverOf('models', { sageMaker: true, vertex: true, defaultModel: 'iris' });
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -29,7 +29,15 @@ test.each(examples)('$command', async ({ command, answer }) => {
   const url = /localhost:8080(\S+)/.exec(command)![1]!;
   const data = /-d (?:@(\S+)|'([^']*)')/.exec(command);
   const payload = data && (data[1] ? readFileSync(data[1], 'utf8') : data[2]!);
-  const response = await server.app.inject({ method: data ? 'POST' : 'GET', url, ...(payload ? { payload } : {}) });
+  const headers = Object.fromEntries(
+    [...command.matchAll(/-H '([^:]*): ([^']*)'/g)].map(([, name, value]) => [name, value]),
+  );
+  const response = await server.app.inject({
+    method: data ? 'POST' : 'GET',
+    url,
+    headers,
+    ...(payload ? { payload } : {}),
+  });
   expectAnswer(response.body, answer);
 });
 

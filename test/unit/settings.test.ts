@@ -33,12 +33,36 @@ test('what Kubernetes says of a Service named ortlet is no setting', () => {
   expect(load({ environment }).port).toBe(8080);
 });
 
+test('what Vertex AI says counts with vertex: true alone, over the environment and under flags', () => {
+  const environment = {
+    ORTLET_PORT: '8080',
+    AIP_HTTP_PORT: '7080',
+    AIP_HEALTH_ROUTE: '/v1/endpoints/1/deployedModels/2',
+    AIP_PREDICT_ROUTE: '/v1/endpoints/1/deployedModels/2:predict',
+  };
+  expect(load({ environment })).toMatchObject({
+    port: 8080,
+    vertexHealthRoute: '/health',
+    vertexPredictRoute: '/predict',
+  });
+  const told = { vertex: true, port: 7080, vertexHealthRoute: '/v1/endpoints/1/deployedModels/2' };
+  expect(load({ environment: { ...environment, ORTLET_VERTEX: 'true' } })).toMatchObject(told);
+  expect(load({ environment, flags: { vertex: 'true', port: '9000' } })).toMatchObject({ ...told, port: 9000 });
+  expect(load({ environment: { ORTLET_VERTEX: 'true' } })).toMatchObject({
+    port: 8080,
+    vertexPredictRoute: '/predict',
+  });
+});
+
 describe('a wrong setting is one clear line', () => {
   test.each([
     [{ environment: { ORTLET_PROT: '1' } }, "unknown setting 'ORTLET_PROT' in the environment"],
     [{ environment: { ORTLET_MAX_BATCH: '1' } }, "Did you mean 'maxBatchSize'?"],
     [{ environment: { ORTLET_PORT: '70000' } }, "setting 'port' in the environment: "],
     [{ flags: { modelControl: 'sometimes' } }, "setting 'modelControl' on the command line: "],
+    [{ flags: { sageMaker: 'yes' } }, "setting 'sageMaker' on the command line: expected true or false"],
+    [{ flags: { vertexHealthRoute: 'health' } }, 'expected a path that begins with /'],
+    [{ environment: { ORTLET_VERTEX: 'true', AIP_HTTP_PORT: 'x' } }, "setting 'port' in the environment: "],
     [{ file: '/nosuch.yaml' }, 'the settings file /nosuch.yaml does not exist'],
   ])('%j', (sources, message) => {
     expect(() => load(sources)).toThrow(message);

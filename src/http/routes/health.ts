@@ -29,11 +29,12 @@ export function healthRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
         errors: [503],
       }),
     },
-    () => {
-      const { unready } = dataPlane;
-      if (unready)
-        throw new ServingError('MODEL_NOT_READY', `The server is not ready: ${unready}`, { retryAfterMs: 1000 });
-      return { ready: true };
-    },
+    () => readiness(dataPlane),
   );
+}
+
+/** @throws ServingError MODEL_NOT_READY with the reason */
+export function readiness({ unready }: DataPlane): { ready: true } {
+  if (!unready) return { ready: true };
+  throw new ServingError('MODEL_NOT_READY', `The server is not ready: ${unready}`, { retryAfterMs: 1000 });
 }

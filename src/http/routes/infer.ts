@@ -3,7 +3,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { binaryCodec, wantsBinary } from '../../codec/binary-codec.ts';
-import { DecodingThread, LARGE_JSON_BYTES } from '../../codec/decoding-thread.ts';
+import { type DecodingThread, LARGE_JSON_BYTES } from '../../codec/decoding-thread.ts';
 import { jsonCodec } from '../../codec/json-codec.ts';
 import { rawCodec } from '../../codec/raw-codec.ts';
 import { ServingError } from '../../errors.ts';
@@ -14,9 +14,7 @@ interface ModelPath {
   Params: { model: string; version?: string };
 }
 
-export function inferRoutes(app: FastifyInstance, exchange: InferenceExchange): void {
-  const thread = new DecodingThread();
-  app.addHook('onClose', () => thread.close());
+export function inferRoutes(app: FastifyInstance, exchange: InferenceExchange, thread: DecodingThread): void {
   const dialect = openInference(thread);
   const onRequest = (request: FastifyRequest<ModelPath>, reply: FastifyReply) =>
     exchange.answer(request, reply, request.params, dialect);
@@ -39,14 +37,14 @@ export function inferRoutes(app: FastifyInstance, exchange: InferenceExchange): 
   }
 }
 
-function openInference(thread: DecodingThread): Dialect {
+export function openInference(thread: DecodingThread): Dialect {
   return {
     decode(body, headers, model) {
       const headerLength = readHeaderLength(headers, body.length);
       if ((headerLength ?? body.length) > LARGE_JSON_BYTES) {
         // Before the work: whether there is such a model at all.
         model();
-        return thread.decode(body, headerLength);
+        return thread.decode(headerLength === undefined ? 'json' : 'binary', body, headerLength);
       }
       if (headerLength === undefined) return jsonCodec.decode(body);
       return headerLength === 0 ? rawCodec.decode(body, 0, model()) : binaryCodec.decode(body, headerLength);
