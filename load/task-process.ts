@@ -2,14 +2,17 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setPriority } from 'node:os';
 
 type Answer<Result> = { readonly result: Result } | { readonly error: string };
 
 export class TaskProcess<Task extends object, Result> {
   #child: ChildProcess;
 
-  constructor(file: URL) {
+  /** @param niceness lower priority than the rest of the machine, for a generator that stands for another machine */
+  constructor(file: URL, niceness = 0) {
     this.#child = fork(file, { serialization: 'advanced' });
+    if (niceness > 0) setPriority(this.#child.pid!, niceness);
   }
 
   /** One at a time. @throws Error when the task fails or the process ends */

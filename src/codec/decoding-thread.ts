@@ -15,7 +15,9 @@ export const LARGE_JSON_BYTES = 256 * 1024;
 export interface DecodingJob {
   readonly id: number;
   readonly codec: CodecName;
-  readonly body: ArrayBuffer;
+  /** Begins with the body. */
+  readonly memory: ArrayBuffer;
+  readonly length: number;
   readonly headerLength: number | undefined;
   /** Where the codec needs it. */
   readonly model: DecodingTarget | undefined;
@@ -25,7 +27,16 @@ export type DecodingOutcome =
   | { readonly request: DecodedRequest }
   | { readonly code: ErrorCode; readonly message: string };
 
+export type DecodingAnswer = DecodingOutcome & {
+  readonly id: number;
+  /** The body's memory, unless tensors are views on it. */
+  readonly memory: ArrayBuffer | undefined;
+};
+
 const ENTRY = new URL(`./decoding-worker${extname(import.meta.url)}`, import.meta.url);
+/** Memory of so many bodies is kept, so long after the last. */
+const MOST_SPARE = 2;
+const SPARE_KEPT_MS = 10_000;
 /** Strings are the only elements on the thread's own heap; 64 MiB of the shortest ones take half of this. */
 const HEAP_MB = 1024;
 
@@ -33,6 +44,18 @@ export class DecodingThread {
   #worker: Worker | undefined;
   #waiting = new Map<number, PromiseWithResolvers<DecodedRequest>>();
   #lastId = 0;
+  #spare: ArrayBuffer[] = [];
+  #forgetting: NodeJS.Timeout | undefined;
+
+  /**
+   * Memory for a body that is to be decoded here: of an earlier one, where there is some. Getting and giving back tens of
+   * megabytes for each body would stop the event loop for longer than copying the bytes does.
+   * @returns at least so many bytes
+   */
+  memory(bytes: number): ArrayBuffer {
+    const index = this.#spare.findIndex(({ byteLength }) => byteLength >= bytes);
+    return index < 0 ? Buffer.allocUnsafeSlow(bytes).buffer : this.#spare.splice(index, 1)[0]!;
+  }
 
   /**
    * Decodes a body as a codec does. The thread starts with the first.
@@ -52,7 +75,7 @@ export class DecodingThread {
     this.#waiting.set(id, answer);
     const memory = body.buffer as ArrayBuffer;
     const target = model && tellable(model);
-    const job: DecodingJob = { id, codec, body: memory, headerLength, model: target };
+    const job: DecodingJob = { id, codec, memory, length: body.length, headerLength, model: target };
     this.#worker.postMessage(job, [memory]);
     return answer.promise as Promise<DecodedBy<Name>>;
   }
@@ -64,7 +87,8 @@ export class DecodingThread {
   #start(): Worker {
     const worker = new Worker(ENTRY, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } });
     worker.unref();
-    worker.on('message', ({ id, ...outcome }: { id: number } & DecodingOutcome) => {
+    worker.on('message', ({ id, memory, ...outcome }: DecodingAnswer) => {
+      if (memory) this.#keep(memory);
       const answer = this.#waiting.get(id)!;
       this.#waiting.delete(id);
       if ('request' in outcome) answer.resolve(outcome.request);
@@ -72,6 +96,12 @@ export class DecodingThread {
     });
     worker.on('error', (error) => this.#lost(error));
     return worker;
+  }
+
+  #keep(memory: ArrayBuffer): void {
+    if (this.#spare.length < MOST_SPARE) this.#spare.push(memory);
+    clearTimeout(this.#forgetting);
+    this.#forgetting = setTimeout(() => this.#spare.splice(0), SPARE_KEPT_MS).unref();
   }
 
   /** The one whose body broke the thread cannot be told from those behind it. */

@@ -1,31 +1,38 @@
 // The worker thread of decoding-thread.ts: decodes one body after another and hands the tensors' memory back.
 
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { ServingError } from '../errors.ts';
-import type { InferCodec } from './codec.ts';
+import type { DecodedRequest, InferCodec } from './codec.ts';
 import { CODECS } from './codecs.ts';
-import type { DecodingJob, DecodingOutcome } from './decoding-thread.ts';
+import type { DecodingAnswer, DecodingJob, DecodingOutcome } from './decoding-thread.ts';
+
+/** As with the engines: on a saturated machine, answering comes before decoding. On Linux a priority is a thread's own. */
+const NICENESS = 5;
+if (process.platform === 'linux') setPriority(NICENESS);
 
 parentPort!.on('message', (job: DecodingJob) => {
-  const { outcome, memory } = decode(job);
-  parentPort!.postMessage({ id: job.id, ...outcome }, memory);
+  const outcome = decode(job);
+  // Several tensors may be views on one body, in binary form on the job's own memory.
+  const held = new Set('request' in outcome ? memoryOf(outcome.request) : []);
+  const memory = held.has(job.memory) ? undefined : job.memory;
+  const answer: DecodingAnswer = { ...outcome, id: job.id, memory };
+  parentPort!.postMessage(answer, [...held, ...(memory ? [memory] : [])]);
 });
 
-function decode({ codec, body, headerLength, model }: DecodingJob): {
-  outcome: DecodingOutcome;
-  memory: ArrayBuffer[];
-} {
+function decode({ codec, memory, length, headerLength, model }: DecodingJob): DecodingOutcome {
   try {
     const decoder: Pick<InferCodec, 'decode'> = CODECS[codec];
     // The codecs that look at the model are those whose jobs have one.
-    const request = decoder.decode(Buffer.from(body), headerLength, model!);
-    // Several tensors may be views on one body.
-    const memory = new Set<ArrayBuffer>();
-    for (const { data } of request.inputs.values())
-      if (ArrayBuffer.isView(data)) memory.add(data.buffer as ArrayBuffer);
-    return { outcome: { request }, memory: [...memory] };
+    return { request: decoder.decode(Buffer.from(memory, 0, length), headerLength, model!) };
   } catch (error) {
     if (!(error instanceof ServingError)) throw error;
-    return { outcome: { code: error.code, message: error.message }, memory: [] };
+    return { code: error.code, message: error.message };
   }
+}
+
+function memoryOf({ inputs }: DecodedRequest): ArrayBuffer[] {
+  return Array.from(inputs.values(), ({ data }) =>
+    ArrayBuffer.isView(data) ? [data.buffer as ArrayBuffer] : [],
+  ).flat();
 }

@@ -68,6 +68,7 @@ const NEXT_PLACES = Float64Array.from(PLACES, (place) => Number(`1e${place + 1}`
 const HALF_GAPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 127 - 24));
 /** 10^(8 - place): what brings a number of that place to nine digits. Exact in a double for the places from -14 to 8. */
 const SCALES = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+const NEGATIVE_ZERO = 0x80000000;
 /** More than what scaling can be wrong by. */
 const SAFETY = 1e-6;
 
@@ -85,7 +86,7 @@ function writeFloat(value: number, bits: number, start: number): number {
     scratch[at++] = MINUS;
     magnitude = -value;
   }
-  if ((magnitude | 0) === magnitude && magnitude > 0) return writeInteger(magnitude | 0, at);
+  if ((magnitude | 0) === magnitude && bits !== NEGATIVE_ZERO) return writeInteger(magnitude | 0, at);
   if (!(magnitude >= 1e-13 && magnitude < 1e9)) return writeText(value, start);
   const exponent = (bits >>> 23) & 0xff;
   const place = PLACES[exponent]! + (magnitude >= NEXT_PLACES[exponent]! ? 1 : 0);

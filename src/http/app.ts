@@ -106,8 +106,9 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
 
   const tracing = new Tracing();
   const controlAllowed = options.modelControl === 'explicit';
-  const exchange = new InferenceExchange({ dataPlane, logger, tracing }, options.maxBodyBytes);
   const thread = new DecodingThread();
+  const bodyMemory = (bytes: number) => thread.memory(bytes);
+  const exchange = new InferenceExchange({ dataPlane, logger, tracing, bodyMemory }, options.maxBodyBytes);
   app.addHook('onClose', () => thread.close());
   inferRoutes(app, exchange, thread);
   predictRoutes(app, exchange, thread);

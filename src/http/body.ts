@@ -10,18 +10,24 @@ const DECODERS = { gzip: createGunzip, deflate: createInflate } as const;
 /** As in Triton: more non-empty chunks than this make no sense for any body within the limits. */
 const MOST_CHUNKS = 65_536;
 const WORTH_PLACING_BYTES = 256 * 1024;
+/** After so much of one body the event loop turns to others: a fast sender could keep it for milliseconds. */
+const TURN_BYTES = 256 * 1024;
+
+/** Gives at least so many bytes. */
+export type BodyMemory = (bytes: number) => ArrayBuffer;
 
 /**
  * Reads a body, unpacked.
+ * @param memory gives at least so many bytes, for a large body of a known length
  * @param maxBytes bounds the bytes as they come and as they are unpacked
  * @throws ServingError BODY_TOO_LARGE, UNSUPPORTED_ENCODING, INVALID_REQUEST for damaged data, CANCELLED when the client
  *   goes away in the middle
  */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxBytes: number, memory: BodyMemory): Promise<Buffer> {
   const { headers } = request;
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return collect(request, request, maxBytes, clientGone);
+  if (encoding === undefined || encoding === 'identity') return collect(request, request, maxBytes, memory, clientGone);
   if (!Object.hasOwn(DECODERS, encoding)) {
     throw new ServingError(
       'UNSUPPORTED_ENCODING',
@@ -29,7 +35,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
     );
   }
   const damaged = () => new ServingError('INVALID_REQUEST', `the body is not valid ${encoding} data`);
-  return collect(request, request.pipe(DECODERS[encoding as keyof typeof DECODERS]()), maxBytes, damaged);
+  return collect(request, request.pipe(DECODERS[encoding as keyof typeof DECODERS]()), maxBytes, memory, damaged);
 }
 
 /** @param broken what an error of the source means; made when there is one, because an error costs more than a request */
@@ -37,10 +43,11 @@ function collect(
   request: IncomingMessage,
   source: Readable,
   maxBytes: number,
+  memory: BodyMemory,
   broken: () => ServingError,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const body = new BodyBuffer(source === request ? Number(request.headers['content-length']) : Number.NaN);
+    const body = new BodyBuffer(source === request ? Number(request.headers['content-length']) : Number.NaN, memory);
     const fail = (error: ServingError) => {
       reject(error);
       // Nothing more is kept; the request itself is not destroyed, because its connection carries the answer.
@@ -50,8 +57,15 @@ function collect(
       request.pause();
       if (source !== request) source.destroy();
     };
+    let untilPause = TURN_BYTES;
     source.on('data', (chunk: Buffer) => {
       body.add(chunk);
+      untilPause -= chunk.length;
+      if (untilPause <= 0) {
+        untilPause = TURN_BYTES;
+        source.pause();
+        setImmediate(() => source.resume());
+      }
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
       else if (body.chunks > MOST_CHUNKS) {
         fail(new ServingError('INVALID_REQUEST', `a body of over ${MOST_CHUNKS} chunks`));
@@ -68,11 +82,13 @@ class BodyBuffer {
   length = 0;
   chunks = 0;
   readonly #expected: number;
+  readonly #memory: BodyMemory;
   #pieces: Buffer[] = [];
   #whole: Buffer | undefined;
 
-  constructor(expected: number) {
+  constructor(expected: number, memory: BodyMemory) {
     this.#expected = expected;
+    this.#memory = memory;
   }
 
   add(chunk: Buffer): void {
@@ -80,7 +96,7 @@ class BodyBuffer {
     const end = this.length + chunk.length;
     // A promise alone is given no memory: the first part must have come.
     if (!this.#whole && end > WORTH_PLACING_BYTES && this.#expected >= end) {
-      this.#whole = Buffer.allocUnsafeSlow(this.#expected);
+      this.#whole = Buffer.from(this.#memory(this.#expected), 0, this.#expected);
       this.#whole.set(Buffer.concat(this.#pieces));
       this.#pieces = [];
     }

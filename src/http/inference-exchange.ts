@@ -10,7 +10,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { TraceLevel, Tracing } from '../observability/tracing.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
-import { readBody } from './body.ts';
+import { type BodyMemory, readBody } from './body.ts';
 import { packBody } from './compression.ts';
 
 /** How requests are read from bodies and answers written. */
@@ -41,18 +41,21 @@ export interface ExchangeParts {
   readonly dataPlane: DataPlane;
   readonly logger: Logger;
   readonly tracing: Tracing;
+  readonly bodyMemory: BodyMemory;
 }
 
 export class InferenceExchange {
   #dataPlane: DataPlane;
   #logger: Logger;
   #tracing: Tracing;
+  #bodyMemory: BodyMemory;
   #maxBodyBytes: number;
 
-  constructor({ dataPlane, logger, tracing }: ExchangeParts, maxBodyBytes: number) {
+  constructor({ dataPlane, logger, tracing, bodyMemory }: ExchangeParts, maxBodyBytes: number) {
     this.#dataPlane = dataPlane;
     this.#logger = logger;
     this.#tracing = tracing;
+    this.#bodyMemory = bodyMemory;
     this.#maxBodyBytes = maxBodyBytes;
   }
 
@@ -69,7 +72,7 @@ export class InferenceExchange {
   ): Promise<void> {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
-    const body = await readBody(raw, this.#maxBodyBytes);
+    const body = await readBody(raw, this.#maxBodyBytes, this.#bodyMemory);
     const size = body.length;
     const receivedAt = performance.now();
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);
