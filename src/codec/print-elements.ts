@@ -80,13 +80,15 @@ const SAFETY = 1e-6;
  * @returns the place behind the number
  */
 function writeFloat(value: number, bits: number, start: number): number {
+  const whole = value | 0;
+  if (whole === value && whole >= 0 && bits !== NEGATIVE_ZERO) return writeInteger(whole, start);
   let at = start;
   let magnitude = value;
   if (value < 0) {
     scratch[at++] = MINUS;
     magnitude = -value;
   }
-  if ((magnitude | 0) === magnitude && bits !== NEGATIVE_ZERO) return writeInteger(magnitude | 0, at);
+  if (whole === value && whole < 0) return writeInteger(-whole, at);
   if (!(magnitude >= 1e-13 && magnitude < 1e9)) return writeText(value, start);
   const exponent = (bits >>> 23) & 0xff;
   const place = PLACES[exponent]! + (magnitude >= NEXT_PLACES[exponent]! ? 1 : 0);
@@ -157,8 +159,15 @@ const QUADS = Uint32Array.from({ length: 10_000 }, (_, i) => Buffer.from(String(
 /** '00' to '99' */
 const PAIRS = Buffer.from(Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0')).join(''));
 
+/** '0' to '999', each from the left in the four bytes of a big-endian integer. */
+const SHORT = Uint32Array.from({ length: 1000 }, (_, i) => Buffer.from(String(i).padEnd(4)).readUInt32BE());
+
 /** @param value an integer from 0 to 2^31 - 1 */
 function writeInteger(value: number, start: number): number {
+  if (value < 1000) {
+    view.setUint32(start, SHORT[value]!);
+    return start + (value < 10 ? 1 : value < 100 ? 2 : 3);
+  }
   const end = start + countDigits(value);
   let rest = value;
   let at = end;
