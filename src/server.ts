@@ -16,8 +16,8 @@ import { findSources, type ModelSource } from './model/source.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
 import { fingerprints } from './repository/fingerprint.ts';
-import { Poller } from './repository/poller.ts';
-import { MODEL_STATES, Registry } from './repository/registry.ts';
+import { type Fingerprints, Poller } from './repository/poller.ts';
+import { isRetired, MODEL_STATES, Registry } from './repository/registry.ts';
 import { isModelName, scanRepository } from './repository/repository.ts';
 import { Admission } from './serving/admission.ts';
 import { DataPlane } from './serving/data-plane.ts';
@@ -53,10 +53,10 @@ export async function createServer(
     },
     async start(onProgress) {
       registry.scan();
-      const loaded = fingerprints(scanRepository(settings.models, modelFileOf));
+      const poller = settings.modelControl === 'poll' ? new Poller(look(settings), registry) : undefined;
       const address = await app.listen({ host: settings.host, port: settings.port });
       await registry.loadAll(onProgress);
-      if (settings.modelControl === 'poll') void poll(new Poller(loaded, registry), settings, ended.signal, logger);
+      if (poller) void poll(poller, settings, ended.signal, logger);
       return address;
     },
     stop: () => {
@@ -66,13 +66,17 @@ export async function createServer(
   };
 }
 
+function look({ models }: Settings): Fingerprints {
+  return fingerprints(scanRepository(models, modelFileOf));
+}
+
 /** Looks at the models again and again until the server ends. */
 async function poll(poller: Poller, settings: Settings, signal: AbortSignal, logger: Logger): Promise<void> {
   for (;;) {
     await delay(settings.pollIntervalMs, undefined, { signal, ref: false }).catch(() => {});
     if (signal.aborted) return;
     try {
-      await poller.look(fingerprints(scanRepository(settings.models, modelFileOf)));
+      await poller.look(look(settings));
     } catch (error) {
       logger.error({ err: error }, 'the models could not be looked at');
     }
@@ -122,10 +126,8 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
     },
     onChange: (model, version, state, reason) => {
       metrics.forModel(model, version).stateChanged(state, MODEL_STATES);
-      logger[state === 'UNAVAILABLE' && reason !== 'unloaded' ? 'error' : 'info'](
-        { model, version, state, reason },
-        'model state',
-      );
+      const failed = state === 'UNAVAILABLE' && !isRetired({ reason });
+      logger[failed ? 'error' : 'info']({ model, version, state, reason }, 'model state');
     },
   });
 }

@@ -26,8 +26,9 @@ const scratch = Buffer.allocUnsafeSlow(4096);
 
 /** The text that is encoded; undefined for what is no base64, or encodes something else than UTF-8. */
 export function decodeBase64(encoded: string): string | undefined {
+  if (encoded === '') return '';
   // Some writers of JSON escape every slash.
-  const digits = encoded.replaceAll('\\/', '/');
+  const digits = encoded.includes('\\') ? encoded.replaceAll('\\/', '/') : encoded;
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(digits)) return undefined;
   const room = digits.length <= scratch.length ? scratch : Buffer.allocUnsafe(digits.length);
   const length = room.write(digits, 'base64');

@@ -8,7 +8,7 @@ import type { DecodedRequest, DecodingTarget } from './codec.ts';
 import { generateRequest } from './dialect-schema.ts';
 import { liftJson } from './lifted-json.ts';
 import { readNested } from './nested-tensor.ts';
-import { checkCount, checkParameters, MOST_PARAMETERS, printPath, readTimeout } from './request-envelope.ts';
+import { checkCount, checkParameters, invalid, MOST_PARAMETERS, printPath, readTimeout } from './request-parts.ts';
 
 export interface GenerateRequest extends DecodedRequest {
   /** The output that is answered as `text_output`; undefined: each has its own name. */
@@ -102,8 +102,4 @@ function fitShape({ name, shape }: TensorMetadata, given: readonly number[]): nu
 
 function misfit(message: string): ServingError {
   return new ServingError('INVALID_INPUT', message);
-}
-
-function invalid(message: string): ServingError {
-  return new ServingError('INVALID_REQUEST', message);
 }

@@ -70,31 +70,13 @@ const READERS: Record<Datatype, Reader> = {
 };
 
 function readFloats(source: ElementSource, length: number): TensorData {
-  const filled = new Float32Array(length);
-  const cursor = startOf(source);
-  let i = 0;
-  while (cursor.next()) {
-    const taken = cursor.fill(filled, i);
-    if (taken === i) {
-      const value = readNumber(source, cursor, i, length);
-      filled[i] = value;
-      if (Number.isFinite(value) && !Number.isFinite(filled[i])) throw beyondRange(source, value, i);
-    }
-    i = Math.max(taken, i + 1);
-  }
-  return i === length ? filled : failCount(source, length);
+  return readDecimals(source, new Float32Array(length), (value, kept, i) => {
+    if (Number.isFinite(value) && !Number.isFinite(kept)) throw beyondRange(source, value, i);
+  });
 }
 
 function readDoubles(source: ElementSource, length: number): Float64Array<ArrayBuffer> {
-  const filled = new Float64Array(length);
-  const cursor = startOf(source);
-  let i = 0;
-  while (cursor.next()) {
-    const taken = cursor.fill(filled, i);
-    if (taken === i) filled[i] = readNumber(source, cursor, i, length);
-    i = Math.max(taken, i + 1);
-  }
-  return i === length ? filled : failCount(source, length);
+  return readDecimals(source, new Float64Array(length), () => {});
 }
 
 function readHalves(source: ElementSource, length: number): TensorData {
@@ -107,6 +89,19 @@ function readHalves(source: ElementSource, length: number): TensorData {
 
 function readIntegers(source: ElementSource, length: number): TensorData {
   const filled = allocate(source.datatype as 'INT32', length) as Int32Array<ArrayBuffer>;
+  return readDecimals(source, filled, (value, kept, i) => {
+    // Storing wraps what is out of range and cuts what is no integer: then the stored value differs.
+    if (kept !== value) throw wrongInteger(source, String(value), i);
+  });
+}
+
+/** @param check looks at a number that is no plain decimal, and at what the array has kept of it */
+function readDecimals<Filled extends Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
+  source: ElementSource,
+  filled: Filled,
+  check: (value: number, kept: number, i: number) => void,
+): Filled {
+  const { length } = filled;
   const cursor = startOf(source);
   let i = 0;
   while (cursor.next()) {
@@ -114,8 +109,7 @@ function readIntegers(source: ElementSource, length: number): TensorData {
     if (taken === i) {
       const value = readNumber(source, cursor, i, length);
       filled[i] = value;
-      // Storing wraps what is out of range and cuts what is no integer: then the stored value differs.
-      if (filled[i] !== value) throw wrongInteger(source, String(value), i);
+      check(value, filled[i]!, i);
     }
     i = Math.max(taken, i + 1);
   }

@@ -7,6 +7,7 @@ import { allocate, elementCount, type Tensor, type TensorData } from '../tensor/
 import type { DecodedRequest, EncodedOutput } from './codec.ts';
 import { readElements } from './json-elements.ts';
 import { type JsonRange, liftJson } from './lifted-json.ts';
+import { checkCount, checkParameters, invalid, MOST_PARAMETERS, printPath, readTimeout } from './request-parts.ts';
 import { inferRequest, MOST_DIMENSIONS, MOST_TENSORS } from './schema.ts';
 
 export type RequestInput = z.output<typeof inferRequest>['inputs'][number];
@@ -15,8 +16,7 @@ export type RequestInput = z.output<typeof inferRequest>['inputs'][number];
 export type BlobReader = (input: RequestInput, byteSize: number, length: number) => TensorData;
 
 const LETTER_N = 0x6e;
-export const MOST_PARAMETERS = 100;
-/** Bytes that one tensor may take once it is expanded from JSON; a request's own size bounds binary ones. */
+/** Elements of one tensor at most, whatever its shape says. */
 const MOST_ELEMENTS = 2 ** 28;
 
 /** @throws ServingError INVALID_REQUEST or INVALID_INPUT */
@@ -71,12 +71,6 @@ function checkCounts(request: unknown): void {
   }
 }
 
-export function checkCount(path: string, list: unknown, most: number): void {
-  if (typeof list !== 'object' || list === null) return;
-  const count = Array.isArray(list) ? list.length : Object.keys(list).length;
-  if (count > most) throw invalid(`Unable to parse '${path}': at most ${most} are allowed, got ${count}`);
-}
-
 /**
  * The request that nearly all are: inputs with data or a binary size, perhaps a wish for binary outputs, and nothing else.
  * What passes here passes the schema unchanged, in a tenth of the time; everything else, every mistake above all, is the
@@ -112,25 +106,6 @@ function isObjectOf(value: unknown, keys: readonly string[]): value is Record<st
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const key in value) if (!keys.includes(key)) return false;
   return true;
-}
-
-export function printPath(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'request';
-  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i ? '.' : ''}${String(step)}`)).join('');
-}
-
-export function checkParameters(parameters: Record<string, unknown> = {}): void {
-  const reserved = Object.keys(parameters).find((key) => key.startsWith('triton_'));
-  if (reserved) throw invalid(`parameter keys starting with 'triton_' are reserved for internal usage: '${reserved}'`);
-}
-
-/** The parameter `timeout`, in microseconds. */
-export function readTimeout({ timeout }: Record<string, unknown> = {}): number | undefined {
-  if (timeout !== undefined && (typeof timeout !== 'number' || !(timeout >= 0))) {
-    throw invalid(`parameter 'timeout' must be a number of microseconds, got ${JSON.stringify(timeout)}`);
-  }
-  // As in Triton, 0 stands for "no timeout of its own".
-  return timeout || undefined;
 }
 
 function readTensor(input: RequestInput, readBlob: BlobReader, bytes: Buffer, ranges: readonly JsonRange[]): Tensor {
@@ -188,8 +163,4 @@ function readClasses(name: string, classes: unknown): number | undefined {
   throw invalid(
     `'classification' of output '${name}' must be a number of classes from 1, got ${JSON.stringify(classes)}`,
   );
-}
-
-function invalid(message: string): ServingError {
-  return new ServingError('INVALID_REQUEST', message);
 }

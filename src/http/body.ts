@@ -48,7 +48,9 @@ function collect(
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new BodyBuffer(source === request ? Number(request.headers['content-length']) : Number.NaN, memory);
+    let failed = false;
     const fail = (error: ServingError) => {
+      failed = true;
       reject(error);
       // Nothing more is kept; the request itself is not destroyed, because its connection carries the answer.
       source.removeAllListeners('data');
@@ -61,14 +63,13 @@ function collect(
     source.on('data', (chunk: Buffer) => {
       body.add(chunk);
       untilPause -= chunk.length;
-      if (untilPause <= 0) {
-        untilPause = TURN_BYTES;
-        source.pause();
-        setImmediate(() => source.resume());
-      }
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
       else if (body.chunks > MOST_CHUNKS) {
         fail(new ServingError('INVALID_REQUEST', `a body of over ${MOST_CHUNKS} chunks`));
+      } else if (untilPause <= 0) {
+        untilPause = TURN_BYTES;
+        source.pause();
+        setImmediate(() => failed || source.resume());
       }
     });
     source.on('end', () => resolve(body.take()));

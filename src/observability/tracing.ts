@@ -42,7 +42,8 @@ export class Tracing {
     const merged = { ...this.#scopes.get(model)?.own, ...change };
     const set = Object.entries(merged).filter(([, value]) => value !== null && value !== undefined);
     const own = Object.fromEntries(set) as Partial<TraceSettings>;
-    this.#scopes.set(model, { own, seen: 0, left: own.count ?? this.settings().count });
+    if (set.length === 0) this.#scopes.delete(model);
+    else this.#scopes.set(model, { own, seen: 0, left: own.count ?? this.settings().count });
   }
 
   /** Counts a request. @returns what to trace of it; empty: nothing */

@@ -39,7 +39,7 @@ export interface IndexEntry {
 const RETIRED = ['unloaded', 'not picked by the version policy'];
 
 /** Whether a version is down, or on its way there, because somebody wanted it so. */
-export function isRetired({ reason }: IndexEntry): boolean {
+export function isRetired({ reason }: Pick<IndexEntry, 'reason'>): boolean {
   return RETIRED.includes(reason);
 }
 

@@ -13,7 +13,7 @@ import type { Datatype } from '../../src/tensor/datatype.ts';
 const BODY_BYTES = 512 * 1024;
 const MOST_TIMES = 20;
 /** The heap counts what it has given out in pieces of up to this. */
-const COUNTED_IN_BYTES = 512 * 1024;
+const COUNTED_IN_BYTES = 256 * 1024;
 
 /** All that was allocated so far, collected or not, on the heap and beside it. */
 function allocated(): number {
