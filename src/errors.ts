@@ -23,6 +23,8 @@ export const ERROR_CODES = {
   MODEL_LOAD_FAILED: 'The model could not be loaded; the message says why. A version that served before serves on.',
   QUEUE_FULL: 'More requests are waiting than the model may queue. Retry after `Retry-After`.',
   QUEUE_TIMEOUT: 'The deadline passed while the request waited; it was not run. Retry later, or allow more time.',
+  DEADLINE_UNREACHABLE:
+    'The deadline would pass before the answer is there, going by what waits already. Retry after `Retry-After`, or allow more time.',
   DEADLINE_EXCEEDED: 'The deadline passed, or the run limit was reached, while the model ran. Allow more time.',
   CANCELLED: 'The client closed the connection before the answer was ready.',
   INFERENCE_FAILED: 'The model refused these values when it ran, an index out of range for example. Correct the input.',

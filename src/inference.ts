@@ -13,6 +13,8 @@ export interface InferenceContext {
   readonly signal: CancelSignal;
   /** Instant on the monotonic clock (performance.now) by which the answer is wanted, in milliseconds. */
   readonly deadlineAt: number;
+  /** Steps behind those of usual priority; negative: before them. */
+  readonly priority: number;
 }
 
 export interface RequestedOutput {
@@ -32,9 +34,11 @@ export const DISPATCH_REASONS = {
   idle: 'an engine was idle, so it got at once what there was',
   slot_freed: 'an engine became free and took all that had gathered',
   ahead: 'runs are short, so it was sent ahead while another one ran',
-  full: 'an engine became free and the batch limit was reached',
+  full: 'the batch limit was reached, or the point where more rows make none cheaper',
+  deadline: 'one more row would have made another miss its deadline',
+  waited: 'an idle engine had waited a moment for more, because more usually follow at once',
   unbatched: 'the model does not batch, so the request ran by itself',
-  alone: 'the request was run again by itself after its batch had failed',
+  retry: 'a run with these inputs had failed, so they ran again or apart from others',
 } as const;
 
 export type DispatchReason = keyof typeof DISPATCH_REASONS;

@@ -7,7 +7,9 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import { CoreShare } from './batching/core-share.ts';
 import type { Settings } from './config/schema.ts';
+import { coresOf, readCpuLimits } from './execution/cpu-plan.ts';
 import { createApp } from './http/app.ts';
 import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver } from './model/loader.ts';
@@ -112,6 +114,8 @@ async function stop(
 
 function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): Registry {
   const scan = () => scanRepository(settings.models, modelFileOf);
+  const cores = new CoreShare(coresOf(readCpuLimits()), () => performance.now());
+  const load = (source: ModelSource) => loadObserved(source, cores, metrics, logger);
   return new Registry({
     concurrency: Math.max(2, availableParallelism()),
     discover: () => scan().map(({ name }) => name),
@@ -120,7 +124,7 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
       const found = scan().find((candidate) => candidate.name === name);
       const { sources, versionLabels } = findSources(name, found, settings, override);
       return {
-        versions: sources.map((source) => ({ version: source.version, load: () => load(source, metrics, logger) })),
+        versions: sources.map((source) => ({ version: source.version, load: () => load(source) })),
         labels: versionLabels,
       };
     },
@@ -132,11 +136,11 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
   });
 }
 
-async function load(source: ModelSource, metrics: Metrics, logger: Logger): Promise<Model> {
+async function loadObserved(source: ModelSource, cores: CoreShare, metrics: Metrics, logger: Logger): Promise<Model> {
   const { name, version } = source;
   const log = logger.child({ model: name, version });
   try {
-    const model = await loadModel(source, observe(name, version, metrics, log));
+    const model = await loadModel(source, cores, observe(name, version, metrics, log));
     const { sample: _, labels: __, triton: ___, ...facts } = model.facts;
     log.info({ ...facts }, 'model loaded');
     return model;

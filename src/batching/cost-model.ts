@@ -1,32 +1,100 @@
-// What a run costs, learnt from the runs there were: L(n) = a + b·n, by least squares with exponential forgetting.
+// What a run costs, learnt: first from the curve measured when the model was loaded, then from every run there is.
+//
+// Work is rows, times the padded length where rows of several lengths may run together. The cost is kept at knots, the
+// powers of two, and taken as linear between them:
+//
+//   ms │              ●        a run of 6 rows moves the knots 4 and 8, each by its share of the error
+//      │         ●
+//      │  ●   ●
+//      └──┴───┴────┴────┴─ work
+//         1   2    4    8
 
-const FORGET = 0.95;
+/** One point of a model's batch curve: a run of so many rows took so long, seen from the server, in milliseconds. */
+export interface BatchCurvePoint {
+  readonly rows: number;
+  readonly ms: number;
+}
+
+/** Share of an error that one observation corrects. */
+const LEARN = 0.15;
+/** A larger batch is worth its latency while it makes a row at least so much cheaper. */
+const KNEE_GAIN = 0.05;
+const MOST_KNOTS = 40;
 
 export class CostModel {
-  #weight = 0;
-  #n = 0;
-  #t = 0;
-  #nn = 0;
-  #nt = 0;
+  #knots: (number | undefined)[] = [];
+  #error = 0;
 
-  /** @param rows rows of a finished run @param ms how long it took */
-  observe(rows: number, ms: number): void {
-    this.#weight = FORGET * this.#weight + 1;
-    this.#n = FORGET * this.#n + rows;
-    this.#t = FORGET * this.#t + ms;
-    this.#nn = FORGET * this.#nn + rows * rows;
-    this.#nt = FORGET * this.#nt + rows * ms;
+  /** @param curve measured beforehand, of rows with `length` units of work each */
+  constructor(curve: readonly BatchCurvePoint[] = [], length = 1) {
+    for (const { rows, ms } of curve) this.#learn(rows * length, ms, 1);
+  }
+
+  /** Whether anything is known. */
+  get calibrated(): boolean {
+    return this.#knots.length > 0;
+  }
+
+  /** Mean of |predicted - actual| / actual over the last runs. */
+  get relativeError(): number {
+    return this.#error;
+  }
+
+  /**
+   * Learns from a finished run.
+   * @returns what had been predicted for it, in milliseconds; 0: nothing
+   */
+  observe(work: number, ms: number): number {
+    const predicted = this.predictMs(work);
+    if (predicted > 0 && ms > 0) this.#error += LEARN * (Math.min(1, Math.abs(predicted - ms) / ms) - this.#error);
+    this.#learn(work, ms, LEARN);
+    return predicted;
   }
 
   /** Predicted time of one run in milliseconds, never negative; 0 while nothing was observed. */
-  predictMs(rows: number): number {
-    if (this.#weight === 0) return 0;
-    const meanRows = this.#n / this.#weight;
-    const meanMs = this.#t / this.#weight;
-    const variance = this.#nn / this.#weight - meanRows ** 2;
-    // Runs of one size say nothing about the slope: then time is taken as proportional to rows.
-    if (variance < 1e-6 * meanRows ** 2 + 1e-12) return meanRows > 0 ? (meanMs * rows) / meanRows : meanMs;
-    const slope = Math.max(0, (this.#nt / this.#weight - meanRows * meanMs) / variance);
-    return Math.max(0, meanMs + slope * (rows - meanRows));
+  predictMs(work: number): number {
+    const place = Math.log2(Math.max(1, work));
+    const below = Math.floor(place);
+    const [low, high] = [this.#at(below), this.#at(below + 1)];
+    return low + (high - low) * (work / 2 ** below - 1);
+  }
+
+  /**
+   * Work beyond which a larger batch makes no row cheaper and only adds latency: the smallest knot at which a unit of
+   * work costs at most 5 % more than at the best one. Sizes that have never been run are worth a try.
+   * @param most largest work that is allowed
+   */
+  limit(most: number): number {
+    const tried = Object.keys(this.#knots).map((knot) => 2 ** Number(knot));
+    const costs = tried.map((work) => this.predictMs(work) / work);
+    const best = Math.min(...costs);
+    const knee = tried.find((_, i) => costs[i]! <= best * (1 + KNEE_GAIN));
+    return knee === undefined || knee === tried.at(-1) ? most : Math.min(most, knee);
+  }
+
+  #learn(work: number, ms: number, rate: number): void {
+    const below = Math.floor(Math.log2(Math.max(1, work)));
+    const share = work / 2 ** below - 1;
+    if (!this.calibrated) {
+      this.#knots[below] = ms / (1 + share);
+      if (share > 0) this.#knots[below + 1] = (2 * ms) / (1 + share);
+      return;
+    }
+    // As far as both knots together must move for the prediction to be right, each by its share (normalised least mean squares).
+    const step = (rate * (ms - this.predictMs(work))) / ((1 - share) ** 2 + share ** 2);
+    const [low, high] = [this.#at(below), this.#at(below + 1)];
+    this.#knots[below] = Math.max(0, low + step * (1 - share));
+    if (share > 0) this.#knots[below + 1] = Math.max(0, high + step * share);
+  }
+
+  /** The cost at a knot; where it is not known, in proportion to the work at the nearest one that is. */
+  #at(knot: number): number {
+    for (let distance = 0; distance <= MOST_KNOTS; distance++) {
+      const below = this.#knots[knot - distance];
+      if (below !== undefined) return below * 2 ** distance;
+      const above = this.#knots[knot + distance];
+      if (above !== undefined) return above / 2 ** distance;
+    }
+    return 0;
   }
 }

@@ -4,31 +4,53 @@
 import { ServingError } from '../errors.ts';
 import { type ExecutionResult, type Executor, NotStartedError } from '../execution/executor.ts';
 import type { DispatchReason, InferenceContext } from '../inference.ts';
-import { joinRows, rowsOf, shapeKey, splitRows } from '../tensor/rows.ts';
-import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
-import { type BatchPolicy, nextBatch, type Occasion } from './batch-policy.ts';
-import { CostModel } from './cost-model.ts';
+import { cutOutputs, type PaddingPlan, padInputs } from '../tensor/padding.ts';
+import { joinRows, splitRows } from '../tensor/rows.ts';
+import type { NamedTensors } from '../tensor/tensor.ts';
+import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
+import { Arrivals } from './arrivals.ts';
+import { type BatchPolicy, hopeless, nextBatch, type Occasion, windowMs } from './batch-policy.ts';
+import type { CoreShare, CoreUser } from './core-share.ts';
+import type { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
-import { type QueuedRequest, RequestQueue } from './request-queue.ts';
+import { Offenders } from './offenders.ts';
+import { createEntry, type Entry } from './queue-entry.ts';
+import { recover } from './recovery.ts';
+import { RequestQueue } from './request-queue.ts';
 import type { ScheduledResult, Scheduler } from './scheduler.ts';
 
-export interface DynamicBatcherOptions extends BatchPolicy {
-  readonly maxQueueRequests: number;
-  readonly maxQueueBytes: number;
+export interface DynamicBatcherOptions extends QueueLimits {
+  readonly batchable: boolean;
+  /** Rows of one run at most. */
+  readonly maxBatchSize: number;
+  /** How requests of different lengths may share a run; undefined: they may not. */
+  readonly padding?: PaddingPlan | undefined;
   /** Longest time a request may wait for an engine, whatever its deadline; undefined: until its deadline. */
   readonly queueTimeoutMs?: number | undefined;
+  /** What runs cost, as far as it is known. */
+  readonly costs: CostModel;
+  readonly cores: CoreShare;
+  /** Threads of one run; 0: it takes no cores. */
+  readonly threads: number;
   /** Monotonic clock in milliseconds. */
   readonly now: () => number;
 }
 
 /** Times in milliseconds: each request's wait, joining the batch, the run, cutting the outputs apart. */
-interface FinishedBatch {
+export interface FinishedBatch {
   readonly rows: number;
   readonly queueMs: readonly number[];
   readonly inputMs: number;
   readonly computeMs: number;
   readonly outputMs: number;
   readonly reason: DispatchReason;
+  /** How long the batch took its engine, and what had been predicted; 0: nothing. */
+  readonly engineMs: number;
+  readonly predictedMs: number;
+  /** Share of the run that was padding, from 0. */
+  readonly padding: number;
+  /** Requests whose deadline had passed when the run began. */
+  readonly late: number;
 }
 
 /** Hears of every run and of the queue's length; for the metrics. */
@@ -38,45 +60,58 @@ export interface BatchObserver {
   queueChanged(waiting: number, running: number): void;
 }
 
-/** A request whose engines died this often is not tried again. */
-const MOST_ENGINES_KILLED = 2;
+/** Of so many batches one may be larger than the learnt limit. */
+const EXPLORE_EVERY = 64;
 
-interface Entry extends QueuedRequest {
-  readonly inputs: NamedTensors;
-  readonly outputs: readonly string[] | undefined;
-  readonly enqueuedAt: number;
-  /** The request's own deadline, or the end of its wait if that is sooner. */
-  deadlineAt: number;
-  alone: boolean;
-  enginesKilled: number;
-  readonly context: InferenceContext;
-  state: 'waiting' | 'running' | 'answered';
-  readonly resolve: (result: ScheduledResult) => void;
-  readonly reject: (error: ServingError) => void;
+interface Batch {
+  readonly entries: readonly Entry[];
+  readonly rows: number;
+  /** Longest of its members. */
+  readonly length: number;
+  readonly reason: DispatchReason;
+  readonly dispatchedAt: number;
+  readonly endsAt: number;
 }
 
 export class DynamicBatcher implements Scheduler {
-  #executor: Executor;
-  #options: DynamicBatcherOptions;
-  #observer: BatchObserver;
-  #queue = new RequestQueue<Entry>();
-  #costs = new CostModel();
-  #deadlines: Deadlines<Entry>;
-  #running = new Set<readonly Entry[]>();
+  readonly #executor: Executor;
+  readonly #options: DynamicBatcherOptions;
+  readonly #observer: BatchObserver;
+  readonly #queue = new RequestQueue<Entry>();
+  readonly #costs: CostModel;
+  readonly #arrivals = new Arrivals();
+  readonly #offenders = new Offenders();
+  readonly #deadlines: Deadlines<Entry>;
+  readonly #user: CoreUser;
+  readonly #running = new Set<Batch>();
   #inFlight = 0;
+  #batches = 0;
+  #retries = 0;
+  #longest = 1;
+  #maxWork: number;
   #engineWasIdle = true;
+  #waitingSince: number | undefined;
   #pumping: NodeJS.Immediate | undefined;
+  #waking: NodeJS.Timeout | undefined;
   #stopped: PromiseWithResolvers<void> | undefined;
 
   constructor(executor: Executor, options: DynamicBatcherOptions, observer: BatchObserver) {
     this.#executor = executor;
     this.#options = options;
     this.#observer = observer;
+    this.#costs = options.costs;
+    this.#maxWork = options.batchable ? options.maxBatchSize : 1;
     this.#deadlines = new Deadlines(
       options.now,
       () => this.#unanswered(),
       (entry) => this.#settle(entry, this.#late(entry)),
     );
+    this.#user = {
+      threads: options.threads,
+      wantsToStart: () => this.#queue.length > 0 && this.#running.size < executor.slots,
+      start: () => this.#pump(),
+    };
+    options.cores.join(this.#user);
     executor.onChange(() => this.#enginesChanged());
   }
 
@@ -94,27 +129,15 @@ export class DynamicBatcher implements Scheduler {
     context: InferenceContext,
   ): Promise<ScheduledResult> {
     return new Promise((resolve, reject) => {
-      const { now, batchable, queueTimeoutMs = Number.POSITIVE_INFINITY } = this.#options;
-      const bytes = bytesOf(inputs);
-      this.#refuse(bytes, context);
-      const entry: Entry = {
-        inputs,
-        outputs,
-        key: (outputs ? JSON.stringify(outputs) : '') + (batchable ? shapeKey(inputs) : ''),
-        rows: batchable ? rowsOf(inputs) : 1,
-        bytes,
-        enqueuedAt: now(),
-        deadlineAt: Math.min(context.deadlineAt, now() + queueTimeoutMs),
-        alone: false,
-        enginesKilled: 0,
-        context,
-        state: 'waiting',
-        resolve,
-        reject,
-      };
+      const now = this.#options.now();
+      const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, now);
+      this.#refuse(entry, now);
+      this.#separate(entry);
       context.signal.onabort = () =>
         this.#settle(entry, new ServingError('CANCELLED', 'The client closed the connection.'));
       this.#inFlight++;
+      this.#longest = Math.max(this.#longest, entry.length);
+      this.#arrivals.arrived(now, windowMs(this.#costs, entry.rows * entry.length));
       this.#deadlines.watch(entry);
       this.#queue.push(entry);
       this.#engineWasIdle = this.#running.size < this.#executor.engines;
@@ -129,33 +152,42 @@ export class DynamicBatcher implements Scheduler {
     return this.#stopped.promise;
   }
 
-  #refuse(bytes: number, { signal, deadlineAt }: InferenceContext): void {
-    const { maxQueueRequests, maxQueueBytes, now } = this.#options;
-    if (signal.aborted) throw new ServingError('CANCELLED', 'The client closed the connection.');
+  /** Throws what keeps a request out. */
+  #refuse({ context, rows, length, bytes, dueAt, deadlineAt }: Entry, now: number): void {
+    if (context.signal.aborted) throw new ServingError('CANCELLED', 'The client closed the connection.');
     if (this.#stopped)
       throw new ServingError('MODEL_NOT_READY', 'The model is being unloaded.', { retryAfterMs: 1000 });
     const { failure } = this.#executor;
     if (failure)
       throw new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, { retryAfterMs: 5000 });
-    if (deadlineAt <= now())
-      throw new ServingError('QUEUE_TIMEOUT', 'Request timeout expired before it could be queued.', {
-        retryAfterMs: this.#expectedWaitMs(),
-      });
-    const full =
-      this.#queue.length >= maxQueueRequests
-        ? `${maxQueueRequests} requests wait already (maxQueueRequests)`
-        : this.#queue.length > 0 && this.#queue.bytes + bytes > maxQueueBytes
-          ? `the waiting requests hold ${maxQueueBytes} bytes already (maxQueueBytes)`
-          : undefined;
-    if (full) {
-      const retryAfterMs = this.#expectedWaitMs();
-      throw new ServingError('QUEUE_FULL', `Exceeds maximum queue size: ${full}. Retry later.`, { retryAfterMs });
+    const request = { work: rows * length, bytes, deadlineAt };
+    const refusal = refuse(request, this.#load(dueAt), this.#options, this.#costs, now);
+    if (refusal) throw new ServingError(refusal.code, refusal.message, { retryAfterMs: refusal.retryAfterMs });
+  }
+
+  /** Inputs that have failed before do not run with others, or not at all. */
+  #separate(entry: Entry): void {
+    const offence = this.#offenders.offenceOf(entry.inputs);
+    if (offence === 'killed') {
+      throw new ServingError('ENGINE_FAILED', 'These inputs have killed two engines before, and are not run again.');
     }
+    if (offence === 'refused') this.#isolate([entry]);
+  }
+
+  #load(dueAt: number): QueueLoad {
+    return {
+      requests: this.#queue.length,
+      bytes: this.#queue.bytes,
+      workAhead: this.#queue.work - this.#queue.workBehind(dueAt),
+      runsEndAt: Array.from(this.#running, ({ endsAt }) => endsAt),
+      engines: this.#executor.engines,
+      maxWork: this.#maxWork,
+    };
   }
 
   *#unanswered(): Iterable<Entry> {
-    for (const group of this.#queue.groups()) yield* group;
-    for (const batch of this.#running) yield* batch;
+    yield* this.#queue;
+    for (const { entries } of this.#running) yield* entries;
   }
 
   #settle(entry: Entry, answer: ScheduledResult | ServingError): void {
@@ -170,20 +202,65 @@ export class DynamicBatcher implements Scheduler {
     this.#finishIfStopped();
   }
 
-  #expectedWaitMs(): number {
-    const { maxBatchSize } = this.#options;
-    const batches = this.#queue.rows / maxBatchSize / Math.max(1, this.#executor.slots);
-    return batches * this.#costs.predictMs(maxBatchSize);
+  #pump(): void {
+    clearImmediate(this.#pumping);
+    this.#pumping = undefined;
+    while (this.#running.size < this.#executor.slots && this.#sendNext()) {}
+    this.#report();
   }
 
-  #pump(): void {
-    this.#pumping = undefined;
-    while (this.#running.size < this.#executor.slots) {
-      const decision = nextBatch(this.#queue.groups(), this.#options, this.#occasion());
-      if (!decision) break;
-      void this.#run(this.#queue.take(decision.group, decision.take), decision.reason);
+  /** @returns whether a batch was sent */
+  #sendNext(): boolean {
+    const { cores } = this.#options;
+    const now = this.#options.now();
+    const occasion = this.#occasion();
+    const state = {
+      groups: this.#queue.groups(),
+      occasion,
+      now,
+      costs: this.#costs,
+      arrivals: this.#arrivals,
+      waitingSince: this.#waitingSince,
+      exploring: this.#batches % EXPLORE_EVERY === EXPLORE_EVERY - 1,
+    };
+    for (const entry of hopeless(state)) this.#settle(entry, this.#late(entry));
+    const decision = nextBatch(state, this.#policy());
+    if (!decision) return false;
+    if (decision.waitUntil !== undefined) {
+      this.#waitingSince ??= now;
+      this.#wakeAt(decision.waitUntil);
+      return false;
     }
-    this.#report();
+    const { requests: entries, reason } = decision;
+    const rows = entries.reduce((sum, entry) => sum + entry.rows, 0);
+    const length = entries.reduce((most, entry) => Math.max(most, entry.length), 1);
+    const predictedMs = this.#costs.predictMs(rows * length);
+    const startsAt = occasion === 'ahead' ? undefined : cores.startsAt(this.#user, predictedMs);
+    if (startsAt !== undefined) {
+      this.#wakeAt(startsAt);
+      return false;
+    }
+    this.#waitingSince = undefined;
+    this.#batches++;
+    for (const entry of entries) this.#queue.remove(entry);
+    const beginsAt = Math.max(now, ...(occasion === 'ahead' ? Array.from(this.#running, ({ endsAt }) => endsAt) : []));
+    void this.#run(
+      { entries, rows, length, reason, dispatchedAt: now, endsAt: beginsAt + predictedMs },
+      cores.started(this.#user, predictedMs),
+    );
+    return true;
+  }
+
+  #policy(): BatchPolicy {
+    const { batchable, maxBatchSize } = this.#options;
+    const policy = { batchable, maxBatchSize, maxLength: this.#longest };
+    this.#maxWork = batchable ? this.#costs.limit(maxBatchSize * this.#longest) : this.#longest;
+    return policy;
+  }
+
+  #wakeAt(at: number): void {
+    clearTimeout(this.#waking);
+    this.#waking = setTimeout(() => this.#pump(), Math.max(0, at - this.#options.now()));
   }
 
   #report(): void {
@@ -195,9 +272,10 @@ export class DynamicBatcher implements Scheduler {
     return this.#engineWasIdle ? 'idle' : 'slot_freed';
   }
 
-  async #run(entries: Entry[], reason: DispatchReason): Promise<void> {
-    this.#running.add(entries);
-    const dispatchedAt = this.#options.now();
+  async #run(batch: Batch, ended: () => void): Promise<void> {
+    const { entries, dispatchedAt } = batch;
+    this.#running.add(batch);
+    const beginBy = Math.min(...entries.map(({ deadlineAt }) => deadlineAt));
     for (const entry of entries) {
       entry.state = 'running';
       if (entry.deadlineAt === entry.context.deadlineAt) continue;
@@ -205,49 +283,84 @@ export class DynamicBatcher implements Scheduler {
       this.#deadlines.watch(entry);
     }
     try {
-      const inputs = joinRows(entries.map((entry) => entry.inputs));
+      const inputs = this.#join(batch);
       const inputMs = this.#options.now() - dispatchedAt;
-      const result = await this.#executor.execute(inputs, entries[0]!.outputs);
-      this.#answer(entries, result, { dispatchedAt, inputMs, reason });
+      const result = await this.#executor.execute(inputs, { outputs: entries[0]!.outputs, beginBy });
+      this.#answer(batch, result, inputMs);
     } catch (error) {
-      this.#observer.batchFailed();
       if (error instanceof NotStartedError) this.#requeue(entries);
       else this.#recover(entries, asServingError(error));
     }
-    this.#running.delete(entries);
+    this.#running.delete(batch);
     this.#engineWasIdle = false;
-    this.#pump();
+    // Whoever has something to run may start now: others too, where cores are short.
+    ended();
+    this.#report();
   }
 
-  #answer(
-    entries: Entry[],
-    { outputs, computeMs }: ExecutionResult,
-    { dispatchedAt, inputMs, reason }: { dispatchedAt: number; inputMs: number; reason: DispatchReason },
-  ): void {
-    const rowCounts = entries.map((entry) => entry.rows);
-    const rows = rowCounts.reduce((sum, count) => sum + count, 0);
-    const queueMs = entries.map((entry) => dispatchedAt - entry.enqueuedAt);
+  #join({ entries, length }: Batch): NamedTensors {
+    const { padding } = this.#options;
+    return joinRows(
+      entries.map((entry) =>
+        padding && entry.length !== length ? padInputs(entry.inputs, padding, length) : entry.inputs,
+      ),
+    );
+  }
+
+  #answer({ entries, rows, length, reason, dispatchedAt }: Batch, result: ExecutionResult, inputMs: number): void {
+    const { padding } = this.#options;
+    const { outputs, computeMs, engineMs, startedAt } = result;
     const receivedAt = this.#options.now();
-    const parts = splitRows(outputs, rowCounts);
+    const queueMs = entries.map((entry) => dispatchedAt - entry.enqueuedAt);
+    const parts = splitRows(
+      outputs,
+      entries.map((entry) => entry.rows),
+    ).map((part, i) => {
+      const own = entries[i]!.length;
+      return padding && own !== length ? cutOutputs(part, padding, own) : part;
+    });
     const outputMs = this.#options.now() - receivedAt;
-    this.#costs.observe(rows, computeMs);
-    this.#observer.batchExecuted({ rows, queueMs, inputMs, computeMs, outputMs, reason });
+    const work = rows * length;
+    const content = entries.reduce((sum, entry) => sum + entry.rows * entry.length, 0);
+    const late = entries.filter((entry) => entry.context.deadlineAt < startedAt).length;
+    const predictedMs = this.#costs.observe(work, engineMs);
+    this.#arrivals.answered(receivedAt, windowMs(this.#costs, work));
+    this.#observer.batchExecuted({
+      rows,
+      queueMs,
+      inputMs,
+      computeMs,
+      outputMs,
+      reason,
+      engineMs,
+      predictedMs,
+      padding: 1 - content / work,
+      late,
+    });
     entries.forEach((entry, i) => {
       const timings = { queueMs: queueMs[i]!, computeMs, batchRows: rows, dispatchReason: reason };
       this.#settle(entry, { outputs: parts[i]!, timings });
     });
   }
 
-  /** A failed batch runs again member by member, so that only the guilty request gets the error. */
-  #recover(entries: Entry[], error: ServingError): void {
-    const engineDied = error.code === 'ENGINE_FAILED' || error.code === 'DEADLINE_EXCEEDED';
-    for (const entry of entries) {
-      if (engineDied) entry.enginesKilled++;
-      const retry = engineDied ? entry.enginesKilled < MOST_ENGINES_KILLED : entries.length > 1;
-      if (!retry) this.#settle(entry, error);
-      entry.alone = true;
+  #recover(entries: readonly Entry[], error: ServingError): void {
+    this.#observer.batchFailed();
+    const { guilty, retries } = recover(entries, error.code);
+    for (const entry of guilty) {
+      if (error.code === 'ENGINE_FAILED') this.#offenders.remember(entry.inputs, 'killed');
+      if (error.code === 'INFERENCE_FAILED') this.#offenders.remember(entry.inputs, 'refused');
+      this.#settle(entry, error);
     }
-    this.#requeue(entries);
+    for (const part of retries) {
+      this.#isolate(part);
+      this.#requeue(part);
+    }
+  }
+
+  /** These run together and with nobody else. */
+  #isolate(entries: readonly Entry[]): void {
+    const key = `retry ${++this.#retries}`;
+    for (const entry of entries) Object.assign(entry, { key, family: key, retry: true });
   }
 
   #requeue(entries: readonly Entry[]): void {
@@ -262,7 +375,7 @@ export class DynamicBatcher implements Scheduler {
     if (entry.state === 'running') {
       return new ServingError('DEADLINE_EXCEEDED', 'The deadline passed while the model ran. Allow more time.');
     }
-    const retryAfterMs = this.#expectedWaitMs();
+    const retryAfterMs = expectedWaitMs(this.#load(entry.dueAt), this.#costs, this.#options.now());
     return new ServingError('QUEUE_TIMEOUT', 'Request timeout expired while it waited for an engine.', {
       retryAfterMs,
     });
@@ -274,20 +387,16 @@ export class DynamicBatcher implements Scheduler {
       const error = new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, {
         retryAfterMs: 5000,
       });
-      for (const entry of [...this.#queue.groups()].flat()) this.#settle(entry, error);
+      for (const entry of [...this.#queue]) this.#settle(entry, error);
     }
     this.#pumping ??= setImmediate(() => this.#pump());
   }
 
   #finishIfStopped(): void {
-    if (this.#inFlight === 0) this.#stopped?.resolve();
+    if (!this.#stopped || this.#inFlight > 0) return;
+    this.#options.cores.leave(this.#user);
+    this.#stopped.resolve();
   }
-}
-
-function bytesOf(inputs: NamedTensors): number {
-  let bytes = 0;
-  for (const tensor of inputs.values()) bytes += byteLength(tensor);
-  return bytes;
 }
 
 function asServingError(error: unknown): ServingError {

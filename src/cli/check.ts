@@ -21,13 +21,19 @@ export async function check(settings: Settings): Promise<number> {
 }
 
 function describe({ name, version, signature, facts }: Model): string {
-  const { batching, executionProvider, hiddenOutputs, instances, threads } = facts;
+  const { batching, curve, executionProvider, hiddenOutputs, instances, padding, threads } = facts;
   return [
     `OK ${name} version ${version}`,
     ...signature.inputs.map((tensor) => `  input   ${describeTensor(tensor)}`),
     ...signature.outputs.map((tensor) => `  output  ${describeTensor(tensor)}`),
     ...hiddenOutputs.map((output) => `  hidden  ${output.name}: it ${output.reason}`),
     `  batch   ${batching.enabled ? `up to ${batching.maxBatchSize} rows` : 'off'}: ${batching.reason}`,
+    ...(batching.enabled
+      ? [
+          `  padding ${padding.inputs.length > 0 ? padding.inputs.join(', ') : 'off'}: ${padding.reason}`,
+          `  runs    ${curve.map(({ rows, ms }) => `${rows} row(s) ${ms.toFixed(2)} ms`).join(', ')}`,
+        ]
+      : []),
     `  engine  ${executionProvider.name}, ${instances} instance(s) of ${threads.count} thread(s): ${threads.reason}`,
     ...executionProvider.passedOver.map((reason) => `  passed over  ${reason}`),
   ].join('\n');

@@ -24,6 +24,8 @@ export interface DecodedRequest {
   readonly binaryOutput: boolean;
   /** The protocol's `timeout` parameter, in microseconds. */
   readonly timeoutUs: number | undefined;
+  /** The protocol's `priority` parameter: 1 is the most urgent level; undefined: the model's usual one. */
+  readonly priority: number | undefined;
 }
 
 export interface EncodedBody {

@@ -8,7 +8,15 @@ import type { DecodedRequest, DecodingTarget } from './codec.ts';
 import { generateRequest } from './dialect-schema.ts';
 import { liftJson } from './lifted-json.ts';
 import { readNested } from './nested-tensor.ts';
-import { checkCount, checkParameters, invalid, MOST_PARAMETERS, printPath, readTimeout } from './request-parts.ts';
+import {
+  checkCount,
+  checkParameters,
+  invalid,
+  MOST_PARAMETERS,
+  printPath,
+  readPriority,
+  readTimeout,
+} from './request-parts.ts';
 
 export interface GenerateRequest extends DecodedRequest {
   /** The output that is answered as `text_output`; undefined: each has its own name. */
@@ -47,6 +55,7 @@ export function decodeGenerate(body: Uint8Array, model: DecodingTarget): Generat
     outputs: undefined,
     binaryOutput: false,
     timeoutUs: readTimeout(others),
+    priority: readPriority(others),
     textOutput: aliased ? onlyText(model.signature.outputs, TEXT_OUTPUT)?.name : undefined,
   };
 }

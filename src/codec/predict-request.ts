@@ -20,7 +20,15 @@ export function decodePredict(body: Uint8Array, model: DecodingTarget): PredictR
   const source = { bytes, member, range: ranges[request[member] as number]! };
   try {
     const inputs = form === 'rows' ? readRows(source, model) : readColumns(source, model);
-    return { id: undefined, inputs, outputs: undefined, binaryOutput: false, timeoutUs: undefined, form };
+    return {
+      id: undefined,
+      inputs,
+      outputs: undefined,
+      binaryOutput: false,
+      timeoutUs: undefined,
+      priority: undefined,
+      form,
+    };
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
     throw invalid(`failed to parse the request JSON buffer: ${error.message}, in '${member}' at ${error.at}`);

@@ -21,7 +21,7 @@ export const rawCodec: InferCodec = {
     const blob = input.datatype === 'BYTES' ? withLength(body) : body;
     const tensor = { datatype: input.datatype, shape, data: readBlob(input, blob, elementCount(shape)) };
     const inputs = new Map([[input.name, tensor]]);
-    return { id: undefined, inputs, outputs: undefined, binaryOutput: true, timeoutUs: undefined };
+    return { id: undefined, inputs, outputs: undefined, binaryOutput: true, timeoutUs: undefined, priority: undefined };
   },
 
   encode: binaryCodec.encode,

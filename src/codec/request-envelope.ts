@@ -7,7 +7,15 @@ import { allocate, elementCount, type Tensor, type TensorData } from '../tensor/
 import type { DecodedRequest, EncodedOutput } from './codec.ts';
 import { readElements } from './json-elements.ts';
 import { type JsonRange, liftJson } from './lifted-json.ts';
-import { checkCount, checkParameters, invalid, MOST_PARAMETERS, printPath, readTimeout } from './request-parts.ts';
+import {
+  checkCount,
+  checkParameters,
+  invalid,
+  MOST_PARAMETERS,
+  printPath,
+  readPriority,
+  readTimeout,
+} from './request-parts.ts';
 import { inferRequest, MOST_DIMENSIONS, MOST_TENSORS } from './schema.ts';
 
 export type RequestInput = z.output<typeof inferRequest>['inputs'][number];
@@ -36,6 +44,7 @@ export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedR
     outputs: request.outputs?.length ? readOutputs(request.outputs) : undefined,
     binaryOutput: request.parameters?.binary_data_output === true,
     timeoutUs: readTimeout(request.parameters),
+    priority: readPriority(request.parameters),
   };
 }
 

@@ -3,6 +3,7 @@
 import { ServingError } from '../errors.ts';
 
 export const MOST_PARAMETERS = 100;
+const LEAST_PRIORITY = 100;
 
 export function printPath(path: readonly PropertyKey[]): string {
   if (path.length === 0) return 'request';
@@ -21,6 +22,17 @@ export function readTimeout({ timeout }: Record<string, unknown> = {}): number |
   }
   // As in Triton, 0 stands for "no timeout of its own".
   return timeout || undefined;
+}
+
+/** The parameter `priority`: 1 is the most urgent level, larger ones come later. */
+export function readPriority({ priority }: Record<string, unknown> = {}): number | undefined {
+  if (priority === undefined || priority === 0) return undefined;
+  if (!Number.isSafeInteger(priority) || (priority as number) < 0 || (priority as number) > LEAST_PRIORITY) {
+    throw invalid(
+      `parameter 'priority' must be a whole number from 1 (most urgent) to ${LEAST_PRIORITY}, or 0 for the usual level, got ${JSON.stringify(priority)}`,
+    );
+  }
+  return priority as number;
 }
 
 /** @throws ServingError INVALID_REQUEST when a list, or an object's members, are more than so many */

@@ -28,6 +28,15 @@ export const MODEL_SETTINGS = {
     .enum(['auto', 'off'])
     .default('auto')
     .describe('`auto` batches a model whose rows are proven independent'),
+  padding: z
+    .union(
+      [z.enum(['auto', 'off']), z.record(z.string(), z.number())],
+      'expected auto, off, or inputs with their values',
+    )
+    .default('auto')
+    .describe(
+      'Whether requests of different lengths may share a run: `auto` where an input is a mask and the answers are proven equal; in a file also inputs with what they are filled up with, `{input_ids: 0}`',
+    ),
   maxBatchSize: z.coerce.number().int().min(1).max(65_536).default(32).describe('Rows of one run at most'),
   instances: z.coerce.number().int().min(1).max(256).default(1).describe('Engine processes a model version gets'),
   threads: z

@@ -17,13 +17,19 @@ export interface CpuPlan {
 }
 
 /** Threads for each of `instances` engines, so that together they stay within the limits; at least 1. */
-export function planThreads({ affinity, quota }: CpuLimits, instances: number): CpuPlan {
-  const cores = Math.max(1, Math.floor(Math.min(affinity, quota ?? affinity)));
+export function planThreads(limits: CpuLimits, instances: number): CpuPlan {
+  const { affinity, quota } = limits;
+  const cores = coresOf(limits);
   const source = quota !== undefined && quota < affinity ? `a cgroup quota of ${quota} CPUs` : `${affinity} CPUs`;
   return {
     threads: Math.max(1, Math.floor(cores / instances)),
     reason: `${source} shared by ${instances} instance${instances === 1 ? '' : 's'}`,
   };
+}
+
+/** Whole cores that the engines may use together; at least 1. */
+export function coresOf({ affinity, quota }: CpuLimits): number {
+  return Math.max(1, Math.floor(Math.min(affinity, quota ?? affinity)));
 }
 
 /** Reads the limits of this process: the affinity mask, and the quota of cgroup v2 or v1. */

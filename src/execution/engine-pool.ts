@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../errors.ts';
 import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
 import { EngineProcess } from './engine-process.ts';
-import { type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
-import type { Frame } from './frames.ts';
+import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
+import { type Frame, monotonicMs } from './frames.ts';
 import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
 
@@ -29,6 +29,8 @@ export interface EngineObserver {
 }
 
 const SESSION = 1;
+/** From `performance.now()` to the clock that engines read too. */
+const CLOCK_OFFSET_MS = monotonicMs() - performance.now();
 /** Below this, handing a batch over takes a noticeable part of the time, and the next one is sent ahead. */
 const SHORT_RUN_MS = 2;
 
@@ -36,6 +38,8 @@ const SHORT_RUN_MS = 2;
 interface Place {
   readonly engine: EngineProcess;
   batches: number;
+  /** When it answered last. */
+  answeredAt: number;
   limit: NodeJS.Timeout | undefined;
   overdue: boolean;
 }
@@ -95,20 +99,33 @@ export class EnginePool implements Executor {
     this.#listener = listener;
   }
 
-  async execute(inputs: NamedTensors, outputs?: readonly string[]): Promise<ExecutionResult> {
+  async execute(
+    inputs: NamedTensors,
+    { outputs, beginBy = Number.POSITIVE_INFINITY }: ExecutionOptions = {},
+  ): Promise<ExecutionResult> {
     const place = this.#leastBusy();
+    const sentAt = performance.now();
     place.batches++;
     if (place.batches === 1) this.#limit(place);
     try {
       const frame = await place.engine.ask({
         kind: 'run',
         session: SESSION,
+        at: beginBy + CLOCK_OFFSET_MS,
         text: this.#wanted(outputs).join(','),
         tensors: Array.from(inputs, ([name, tensor]) => [this.#inputIndex.get(name)!, tensor] as const),
       });
       this.#deaths = 0;
       this.#runMs = Number.isFinite(this.#runMs) ? 0.9 * this.#runMs + 0.1 * frame.elapsedMs : frame.elapsedMs;
-      return { outputs: this.#named(frame), computeMs: frame.elapsedMs };
+      const now = performance.now();
+      const engineMs = now - Math.max(sentAt, place.answeredAt);
+      place.answeredAt = now;
+      return {
+        outputs: this.#named(frame),
+        computeMs: frame.elapsedMs,
+        engineMs,
+        startedAt: frame.at - CLOCK_OFFSET_MS,
+      };
     } catch (error) {
       if (!place.overdue || error instanceof NotStartedError) throw error;
       const seconds = this.#options.runLimitMs / 1000;
@@ -157,7 +174,7 @@ export class EnginePool implements Executor {
   }
 
   #admit(engine: EngineProcess): void {
-    const place: Place = { engine, batches: 0, limit: undefined, overdue: false };
+    const place: Place = { engine, batches: 0, answeredAt: 0, limit: undefined, overdue: false };
     this.#places.add(place);
     this.failure = undefined;
     this.#observer.engineStarted(engine.pid);
@@ -217,6 +234,7 @@ async function loadModel(
     const frame = await engine.ask({
       kind: 'load',
       session: SESSION,
+      at: 0,
       text: JSON.stringify(session),
       tensors: content
         ? [[0, { datatype: 'UINT8', shape: [content.length], data: content as Uint8Array<ArrayBuffer> }]]

@@ -52,9 +52,9 @@ export class EngineProcess {
   /**
    * Sends a frame and waits for its answer.
    * @throws ServingError INFERENCE_FAILED with the runtime's own words as `cause`, ENGINE_FAILED when the child dies first
-   * @throws NotStartedError when it dies over an earlier frame
+   * @throws NotStartedError when it dies over an earlier frame, or `at` had passed before it came to this one
    */
-  ask(request: Pick<Frame, 'kind' | 'session' | 'text' | 'tensors'>): Promise<Frame> {
+  ask(request: Omit<Frame, 'id' | 'elapsedMs'>): Promise<Frame> {
     const id = this.#nextId++ & 0xffffffff;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -77,6 +77,8 @@ export class EngineProcess {
     if (frame.kind === 'failed') {
       const cause = new Error(frame.text);
       waiting.reject(new ServingError('INFERENCE_FAILED', 'The model could not run these inputs.', { cause }));
+    } else if (frame.kind === 'expired') {
+      waiting.reject(new NotStartedError('The time to begin the run had passed.'));
     } else waiting.resolve(frame);
   }
 

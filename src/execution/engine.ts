@@ -4,7 +4,7 @@
 
 import { readSync, writevSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { encodeFrame, type Frame, FrameReader } from './frames.ts';
+import { encodeFrame, type Frame, FrameReader, monotonicMs } from './frames.ts';
 import { OnnxSession, type SessionOptions } from './onnx-session.ts';
 
 const SOCKET = 3;
@@ -41,7 +41,7 @@ async function answer(frame: Frame): Promise<Frame> {
     return frame.kind === 'load' ? await load(frame) : await run(frame);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    return { kind: 'failed', session, id, elapsedMs: 0, text, tensors: [] };
+    return { kind: 'failed', session, id, elapsedMs: 0, at: 0, text, tensors: [] };
   }
 }
 
@@ -51,15 +51,17 @@ async function load({ session, id, text, tensors }: Frame): Promise<Frame> {
   const loaded = await OnnxSession.load(JSON.parse(text) as SessionOptions, content);
   sessions.set(session, loaded);
   const elapsedMs = performance.now() - startedAt;
-  return { kind: 'loaded', session, id, elapsedMs, text: JSON.stringify(loaded.description), tensors: [] };
+  return { kind: 'loaded', session, id, elapsedMs, at: 0, text: JSON.stringify(loaded.description), tensors: [] };
 }
 
-async function run({ session, id, text, tensors }: Frame): Promise<Frame> {
+async function run({ session, id, at: beginBy, text, tensors }: Frame): Promise<Frame> {
   const target = sessions.get(session);
   if (!target) throw new Error(`session ${session} is not loaded`);
-  const startedAt = performance.now();
+  const at = monotonicMs();
+  // Nobody waits for it any more: a frame sent ahead may have stood behind a long run.
+  if (at >= beginBy) return { kind: 'expired', session, id, elapsedMs: 0, at, text: '', tensors: [] };
   const outputs = await target.run(tensors, text.split(',').map(Number));
-  return { kind: 'result', session, id, elapsedMs: performance.now() - startedAt, text: '', tensors: outputs };
+  return { kind: 'result', session, id, elapsedMs: monotonicMs() - at, at, text: '', tensors: outputs };
 }
 
 function send(frame: Frame): void {

@@ -3,13 +3,25 @@
 import type { TensorSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 
+/** Times in milliseconds, instants on the monotonic clock of `performance.now()`. */
 export interface ExecutionResult {
   readonly outputs: NamedTensors;
-  /** Time inside the runtime, in milliseconds. */
+  /** Time inside the runtime. */
   readonly computeMs: number;
+  /** How long the batch took the engine, handing it over included. */
+  readonly engineMs: number;
+  /** When the run began. */
+  readonly startedAt: number;
 }
 
-/** The engine died while it ran another batch; this one did nothing wrong and can run again. */
+export interface ExecutionOptions {
+  /** Names of the outputs wanted; undefined: all. */
+  readonly outputs?: readonly string[] | undefined;
+  /** Not to be begun after this instant; undefined: whenever. */
+  readonly beginBy?: number | undefined;
+}
+
+/** The batch was not begun: its engine died while it ran another one, or `beginBy` had passed. It can run again. */
 export class NotStartedError extends Error {}
 
 export interface Executor {
@@ -22,12 +34,11 @@ export interface Executor {
   readonly failure: string | undefined;
   /**
    * Runs one batch; call it only while fewer than `slots` are running.
-   * @param outputs names of the outputs wanted; undefined: all
    * @throws ServingError INFERENCE_FAILED (the runtime refused the values), ENGINE_FAILED (the engine died during the run),
    *   DEADLINE_EXCEEDED (the run limit was reached and the engine was killed)
-   * @throws NotStartedError when the engine died before this run began
+   * @throws NotStartedError when the run did not begin
    */
-  execute(inputs: NamedTensors, outputs?: readonly string[]): Promise<ExecutionResult>;
+  execute(inputs: NamedTensors, options?: ExecutionOptions): Promise<ExecutionResult>;
   /** Called whenever `slots` or `failure` has changed. */
   onChange(listener: () => void): void;
   /** Releases the engines now. */

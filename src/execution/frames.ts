@@ -1,10 +1,10 @@
 // The wire between the server and its engines: length-prefixed little-endian frames, tensors as raw bytes.
 //
-//   0        4     5 6         8         12    16          24           28          32
-//   ┌────────┬─────┬─┬─────────┬─────────┬─────┬───────────┬────────────┬───────────┬───────┬──────┬─────┬──────┐
-//   │ length │kind │0│ tensors │ session │ id  │ elapsedMs │ tableBytes │ textBytes │ table │ text │ pad │ data │
-//   │ u32    │ u8  │ │ u16     │ u32     │ u32 │ f64       │ u32        │ u32       │       │      │ →8  │      │
-//   └────────┴─────┴─┴─────────┴─────────┴─────┴───────────┴────────────┴───────────┴───────┴──────┴─────┴──────┘
+//   0        4     5 6         8         12    16          24    32           36          40
+//   ┌────────┬─────┬─┬─────────┬─────────┬─────┬───────────┬─────┬────────────┬───────────┬───────┬──────┬─────┬──────┐
+//   │ length │kind │0│ tensors │ session │ id  │ elapsedMs │ at  │ tableBytes │ textBytes │ table │ text │ pad │ data │
+//   │ u32    │ u8  │ │ u16     │ u32     │ u32 │ f64       │ f64 │ u32        │ u32       │       │      │ →8  │      │
+//   └────────┴─────┴─┴─────────┴─────────┴─────┴───────────┴─────┴────────────┴───────────┴───────┴──────┴─────┴──────┘
 //
 // A table entry is index u16, datatype u8, rank u8, byteLength u32, then one u32 a dimension. Each tensor's data starts
 // on a multiple of 8, so that the receiver's typed arrays are views on the frame.
@@ -14,7 +14,7 @@ import { decodeStrings, encodeStrings } from '../tensor/bytes.ts';
 import { DATATYPE_NAMES, type Datatype, type NumericArray, traitsOf } from '../tensor/datatype.ts';
 import { rawBytes, type Tensor, viewBytes } from '../tensor/tensor.ts';
 
-export const FRAME_KINDS = { load: 1, loaded: 2, run: 3, result: 4, failed: 5 } as const;
+export const FRAME_KINDS = { load: 1, loaded: 2, run: 3, result: 4, failed: 5, expired: 6 } as const;
 export type FrameKind = keyof typeof FRAME_KINDS;
 
 export interface Frame {
@@ -23,18 +23,27 @@ export interface Frame {
   readonly session: number;
   /** Pairs an answer with its request. */
   readonly id: number;
+  /** Of a run: the time in the runtime. */
   readonly elapsedMs: number;
+  /** On the machine's monotonic clock (`process.hrtime`), in milliseconds. `run`: begin no later; `result`: when it began. */
+  readonly at: number;
   /** JSON for control frames, wanted outputs for `run`, the message for `failed`. */
   readonly text: string;
   /** By position in the signature. */
   readonly tensors: readonly (readonly [index: number, tensor: Tensor])[];
 }
 
-const HEADER_BYTES = 32;
+const HEADER_BYTES = 40;
 const COPY_BELOW_BYTES = 64 * 1024;
 const STAGING_BYTES = 64 * 1024;
 const KIND_NAMES = Object.fromEntries(Object.entries(FRAME_KINDS).map(([name, code]) => [code, name as FrameKind]));
 const padded = (length: number) => (length + 7) & ~7;
+
+/** The machine's monotonic clock in milliseconds, the same in every process. */
+export function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
 
 /** A frame as chunks for one vectored write; small frames are copied into a single chunk. */
 export function encodeFrame(frame: Frame): Uint8Array[] {
@@ -57,8 +66,9 @@ export function encodeFrame(frame: Frame): Uint8Array[] {
   head.writeUInt32LE(frame.session, 8);
   head.writeUInt32LE(frame.id, 12);
   head.writeDoubleLE(frame.elapsedMs, 16);
-  head.writeUInt32LE(tableBytes, 24);
-  head.writeUInt32LE(textBytes, 28);
+  head.writeDoubleLE(frame.at, 24);
+  head.writeUInt32LE(tableBytes, 32);
+  head.writeUInt32LE(textBytes, 36);
   let offset = HEADER_BYTES;
   frame.tensors.forEach(([index, { datatype, shape }], i) => {
     head.writeUInt16LE(index, offset);
@@ -162,8 +172,8 @@ export class FrameReader {
 
 function decodeFrame(body: Uint8Array<ArrayBuffer>): Frame {
   const view = new DataView(body.buffer);
-  const tableBytes = view.getUint32(24, true);
-  const textBytes = view.getUint32(28, true);
+  const tableBytes = view.getUint32(32, true);
+  const textBytes = view.getUint32(36, true);
   const textStart = HEADER_BYTES + tableBytes;
   const tensors: [number, Tensor][] = [];
   let entry = HEADER_BYTES;
@@ -185,6 +195,7 @@ function decodeFrame(body: Uint8Array<ArrayBuffer>): Frame {
     session: view.getUint32(8, true),
     id: view.getUint32(12, true),
     elapsedMs: view.getFloat64(16, true),
+    at: view.getFloat64(24, true),
     text: textBytes === 0 ? '' : Buffer.from(body.buffer, textStart, textBytes).toString('utf8'),
     tensors,
   };

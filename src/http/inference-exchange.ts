@@ -83,7 +83,7 @@ export class InferenceExchange {
 
     // From here to the queue nothing is awaited: a reload cannot retire the model in between.
     const model = resolve();
-    const context = contextOf(request, reply, decoded, receivedAt, model.facts.requestTimeoutMs);
+    const context = contextOf(request, reply, decoded, receivedAt, model.facts);
     const response = await this.#dataPlane.infer(model, decoded, context, size);
 
     const answeredAt = performance.now();
@@ -166,9 +166,9 @@ function describeTrace(
 function contextOf(
   request: FastifyRequest,
   reply: FastifyReply,
-  { timeoutUs }: DecodedRequest,
+  { timeoutUs, priority }: DecodedRequest,
   receivedAt: number,
-  requestTimeoutMs: number,
+  { requestTimeoutMs, usualPriority }: Model['facts'],
 ): InferenceContext {
   let timeoutMs = requestTimeoutMs;
   const header = request.headers[TIMEOUT];
@@ -183,7 +183,11 @@ function contextOf(
     timeoutMs = Math.min(timeoutMs, ms);
   }
   if (timeoutUs !== undefined) timeoutMs = Math.min(timeoutMs, timeoutUs / 1000);
-  return { signal: new ConnectionSignal(reply), deadlineAt: receivedAt + timeoutMs };
+  return {
+    signal: new ConnectionSignal(reply),
+    deadlineAt: receivedAt + timeoutMs,
+    priority: (priority ?? usualPriority) - usualPriority,
+  };
 }
 
 /** Aborted when the client's connection closes before the answer is out. */

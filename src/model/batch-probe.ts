@@ -46,7 +46,12 @@ export async function probeBatching(executor: Executor, signature: TensorSignatu
   const together = await attempt(executor, joinRows(rows));
   if (typeof together === 'string')
     return { batchable: false, reason: `several rows together fail (${together})`, sample };
-  const difference = findDifference(alone, together);
+  const parts = () =>
+    splitRows(
+      together,
+      rows.map(() => 1),
+    );
+  const difference = wrongRows(together, rows.length) ?? findDifference(alone, parts());
   return difference
     ? { batchable: false, reason: difference, sample }
     : { batchable: true, reason: `${SEEDS.length} rows run together gave the same as each alone`, sample };
@@ -64,7 +69,7 @@ async function firstRun(executor: Executor, signature: TensorSignature) {
 }
 
 /** The outputs, or why the model refused these inputs. */
-async function attempt(executor: Executor, inputs: NamedTensors): Promise<NamedTensors | string> {
+export async function attempt(executor: Executor, inputs: NamedTensors): Promise<NamedTensors | string> {
   try {
     return (await executor.execute(inputs)).outputs;
   } catch (error) {
@@ -85,22 +90,21 @@ function fixedFirstDimension({ inputs, outputs }: TensorSignature): string | und
   return [...inputs.flatMap(fixed('input')), ...outputs.flatMap(fixed('output'))][0];
 }
 
-function findDifference(alone: readonly NamedTensors[], together: NamedTensors): string | undefined {
-  for (const [name, tensor] of together) {
-    if (tensor.shape[0] !== alone.length) {
-      return `output '${name}' has ${tensor.shape[0]} rows for ${alone.length} rows of input`;
-    }
-  }
-  const parts = splitRows(
-    together,
-    alone.map(() => 1),
-  );
+/** What differs between rows that ran alone and the same rows out of a common run, or undefined. */
+export function findDifference(alone: readonly NamedTensors[], parts: readonly NamedTensors[]): string | undefined {
   for (const [row, part] of parts.entries()) {
     for (const [name, tensor] of part) {
       if (!sameValues(alone[row]!.get(name)!, tensor)) {
         return `output '${name}' of a row differs when other rows run with it`;
       }
     }
+  }
+  return undefined;
+}
+
+function wrongRows(together: NamedTensors, rows: number): string | undefined {
+  for (const [name, { shape }] of together) {
+    if (shape[0] !== rows) return `output '${name}' has ${shape[0]} rows for ${rows} rows of input`;
   }
   return undefined;
 }

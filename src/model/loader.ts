@@ -2,20 +2,33 @@
 
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { ClientBatchSplitter } from '../batching/client-batch.ts';
+import type { CoreShare } from '../batching/core-share.ts';
+import { CostModel } from '../batching/cost-model.ts';
 import { type BatchObserver, DynamicBatcher } from '../batching/dynamic-batcher.ts';
 import type { ModelSettings } from '../config/schema.ts';
 import { ServingError } from '../errors.ts';
 import { planThreads, readCpuLimits } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
 import { ModelStatistics } from '../observability/statistics.ts';
+import { lengthOf } from '../tensor/padding.ts';
 import { toClientShapes } from '../tensor/reshape.ts';
 import type { TensorSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { probeBatching } from './batch-probe.ts';
+import { calibrate } from './calibration.ts';
 import { Model, type RequestObserver } from './model.ts';
 import { splitOptionalInputs } from './optional-inputs.ts';
+import { type PaddingVerdict, probePadding } from './padding-probe.ts';
 import type { ModelSource } from './source.ts';
 import { configureSignature } from './triton/signature.ts';
+
+const NOT_BATCHED: PaddingVerdict = { plan: undefined, reason: 'the model does not batch' };
+/** Time for measuring how long runs take, once a model is loaded. */
+const CALIBRATION_MS = 150;
+const now = () => performance.now();
+/** Where the configuration for Triton says no other: four levels are more urgent. */
+const USUAL_PRIORITY = 5;
 
 export interface ModelObserver extends BatchObserver, EngineObserver, RequestObserver {}
 
@@ -23,7 +36,7 @@ export interface ModelObserver extends BatchObserver, EngineObserver, RequestObs
  * Loads a version beside whatever serves already; nothing else changes until it has run once.
  * @throws ServingError MODEL_LOAD_FAILED with a reason fit for the repository index
  */
-export async function loadModel(source: ModelSource, observer: ModelObserver): Promise<Model> {
+export async function loadModel(source: ModelSource, cores: CoreShare, observer: ModelObserver): Promise<Model> {
   const { name, version, config, labels } = source;
   const { settings, triton, versions } = config;
   const threads = chooseThreads(settings);
@@ -33,28 +46,53 @@ export async function loadModel(source: ModelSource, observer: ModelObserver): P
   try {
     const { signature: inFile, hiddenOutputs, executionProvider, providerReasons } = executor.description;
     const configured = triton && configureSignature(triton, inFile);
-    const verdict = await probeBatching(executor, withValues(configured?.model ?? inFile, values));
+    const modelSignature = withValues(configured?.model ?? inFile, values);
+    const verdict = await probeBatching(executor, modelSignature);
     const reshapes = configured?.reshapes.inputs ?? new Map();
     const batchable = settings.batching === 'auto' && verdict.batchable;
+    const padding = batchable ? await probePadding(executor, modelSignature, settings.padding) : NOT_BATCHED;
+    const length = (verdict.sample && padding.plan && lengthOf(verdict.sample, padding.plan)) ?? 1;
+    const curve = verdict.sample
+      ? await calibrate(executor, verdict.sample, {
+          maxBatchSize: batchable ? settings.maxBatchSize : 1,
+          budgetMs: CALIBRATION_MS,
+          now,
+        })
+      : [];
+    const costs = new CostModel(curve, length);
     const { maxBatchSize, maxQueueRequests, maxQueueBytes } = settings;
     const queueTimeoutMs = triton?.queueTimeoutMs;
-    const now = () => performance.now();
     const statistics = new ModelStatistics();
     const counting = counted(observer, statistics);
-    const scheduler = new DynamicBatcher(
+    const batcher = new DynamicBatcher(
       executor,
-      { batchable, maxBatchSize, maxQueueRequests, maxQueueBytes, queueTimeoutMs, now },
+      {
+        batchable,
+        maxBatchSize,
+        maxQueueRequests,
+        maxQueueBytes,
+        queueTimeoutMs,
+        padding: padding.plan,
+        costs,
+        cores,
+        threads: executionProvider === 'cpu' ? threads.count : 0,
+        now,
+      },
       counting,
     );
+    const scheduler = batchable ? new ClientBatchSplitter(batcher, maxBatchSize) : batcher;
     const reason = settings.batching === 'off' ? 'switched off by its configuration' : verdict.reason;
     const facts = {
       batching: { enabled: batchable, maxBatchSize: batchable ? maxBatchSize : 1, reason },
+      padding: { inputs: [...(padding.plan?.inputs.keys() ?? [])], reason: padding.reason },
+      curve,
       instances: settings.instances,
       versions,
       threads,
       executionProvider: { name: executionProvider, passedOver: providerReasons },
       hiddenOutputs: [...hiddenOutputs, ...(configured?.hiddenOutputs ?? [])],
       requestTimeoutMs: settings.requestTimeoutMs,
+      usualPriority: triton?.usualPriority ?? USUAL_PRIORITY,
       labels,
       passedOver: triton?.passedOver ?? [],
       triton,

@@ -1,5 +1,6 @@
 // One loaded version of a model: takes a request, checks it against the signature, has it scheduled.
 
+import type { BatchCurvePoint } from '../batching/cost-model.ts';
 import type { ScheduledResult, Scheduler } from '../batching/scheduler.ts';
 import { ServingError } from '../errors.ts';
 import type { Executor } from '../execution/executor.ts';
@@ -16,12 +17,18 @@ import type { VersionPolicy } from './version-policy.ts';
 /** What was decided when the model was loaded, each with its reason; shown in metadata, log and `ortlet check`. */
 export interface ModelFacts {
   readonly batching: { readonly enabled: boolean; readonly maxBatchSize: number; readonly reason: string };
+  /** Inputs that are filled up so that requests of different lengths share a run. */
+  readonly padding: { readonly inputs: readonly string[]; readonly reason: string };
+  /** How long runs took when the model was loaded. */
+  readonly curve: readonly BatchCurvePoint[];
   readonly instances: number;
   readonly versions: VersionPolicy;
   readonly threads: { readonly count: number; readonly reason: string };
   readonly executionProvider: { readonly name: string; readonly passedOver: readonly string[] };
   readonly hiddenOutputs: readonly { readonly name: string; readonly reason: string }[];
   readonly requestTimeoutMs: number;
+  /** The level of requests that say no priority; smaller ones are more urgent. */
+  readonly usualPriority: number;
   /** Names of the classes of an output, by index; '' is for every output that has none of its own. */
   readonly labels: ReadonlyMap<string, readonly string[]>;
   /** What its configuration for Triton asks for and does not get, a line each with the reason. */

@@ -5,6 +5,7 @@ import { HistogramFamily, ScalarFamily } from './tally.ts';
 
 const MODEL = ['model', 'version'] as const;
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const RATIOS = [0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1];
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 /** Name, kind, help and labels of each metric; the README's table is generated from it. */
@@ -37,6 +38,23 @@ export const METRICS = {
     kind: 'counter',
     help: 'Runs, by the reason for which the batch was sent',
     labels: [...MODEL, 'reason'],
+  },
+  ortlet_batch_padding_ratio: {
+    kind: 'histogram',
+    help: 'Share of a run that was padding',
+    labels: MODEL,
+    buckets: RATIOS,
+  },
+  ortlet_prediction_error_ratio: {
+    kind: 'histogram',
+    help: 'How far the predicted time of a run was off, as a share of its real time',
+    labels: MODEL,
+    buckets: RATIOS,
+  },
+  ortlet_late_runs_total: {
+    kind: 'counter',
+    help: 'Requests whose run began after their deadline; there should be none',
+    labels: MODEL,
   },
   ortlet_batch_failures_total: { kind: 'counter', help: 'Runs that failed', labels: MODEL },
   ortlet_engine_exits_total: {
@@ -94,6 +112,9 @@ export class Metrics {
     const batchRows = distribution('ortlet_batch_rows');
     // Counters begin at 0, not at their first event, which increase() and rate() would not see.
     const answered = tally('ortlet_requests_total', { outcome: 'ok' });
+    const padding = distribution('ortlet_batch_padding_ratio');
+    const predictionError = distribution('ortlet_prediction_error_ratio');
+    const lateRuns = tally('ortlet_late_runs_total');
     const failures = tally('ortlet_batch_failures_total');
     const exits = tally('ortlet_engine_exits_total');
     const depth = tally('ortlet_queue_depth');
@@ -103,10 +124,13 @@ export class Metrics {
         requestSeconds.observe(seconds);
         (outcome === 'ok' ? answered : tally('ortlet_requests_total', { outcome })).value++;
       },
-      batchExecuted({ rows, queueMs, computeMs, reason }) {
+      batchExecuted({ rows, queueMs, computeMs, reason, engineMs, predictedMs, padding: padded, late }) {
         for (const wait of queueMs) queueSeconds.observe(wait / 1000);
         computeSeconds.observe(computeMs / 1000);
         batchRows.observe(rows);
+        padding.observe(padded);
+        if (predictedMs > 0) predictionError.observe(Math.abs(predictedMs - engineMs) / engineMs);
+        lateRuns.value += late;
         tally('ortlet_batches_total', { reason }).value++;
       },
       batchFailed() {
@@ -143,10 +167,22 @@ export class Metrics {
   }
 }
 
+/** A finished run; times in milliseconds, `padding` a share from 0. */
+interface ExecutedBatch {
+  readonly rows: number;
+  readonly queueMs: readonly number[];
+  readonly computeMs: number;
+  readonly reason: string;
+  readonly engineMs: number;
+  readonly predictedMs: number;
+  readonly padding: number;
+  readonly late: number;
+}
+
 export interface ModelMetrics {
   /** @param outcome `ok` or an error code */
   requestAnswered(outcome: string, seconds: number): void;
-  batchExecuted(batch: { rows: number; queueMs: readonly number[]; computeMs: number; reason: string }): void;
+  batchExecuted(batch: ExecutedBatch): void;
   batchFailed(): void;
   engineExited(): void;
   queueChanged(waiting: number, running: number): void;

@@ -61,12 +61,16 @@ export function splitRows(outputs: NamedTensors, rowCounts: readonly number[]): 
   return parts;
 }
 
-/** Requests with the same key may share a batch: same names, datatypes and dimensions but the first. */
-export function shapeKey(inputs: NamedTensors): string {
+/**
+ * Requests with the same key may share a batch: same names, datatypes and dimensions but the first.
+ * @param free a dimension of some inputs that does not count either, by name
+ */
+export function shapeKey(inputs: NamedTensors, free?: ReadonlyMap<string, { readonly axis: number }>): string {
   let key = '';
   for (const [name, { datatype, shape }] of inputs) {
+    const skipped = free?.get(name)?.axis;
     key += `${name}:${datatype}`;
-    for (let i = 1; i < shape.length; i++) key += `,${shape[i]}`;
+    for (let i = 1; i < shape.length; i++) key += i === skipped ? ',*' : `,${shape[i]}`;
     key += ';';
   }
   return key;

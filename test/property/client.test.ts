@@ -66,6 +66,7 @@ describe.each([
       outputs: undefined,
       binaryOutput: binary,
       timeoutUs: undefined,
+      priority: undefined,
     };
     const timings = { queueMs: 0, computeMs: 0, batchRows: 1, dispatchReason: 'idle' } as const;
     fc.assert(

@@ -18,6 +18,7 @@ const asked = (binaryOutput: boolean): DecodedRequest => ({
   outputs: undefined,
   binaryOutput,
   timeoutUs: undefined,
+  priority: undefined,
 });
 
 /** An answer sent back as a request: both sides use the same tensor objects. */

@@ -9,6 +9,7 @@ const frame: fc.Arbitrary<Frame> = fc.record({
   session: fc.nat(),
   id: fc.nat(),
   elapsedMs: fc.double({ noNaN: true }),
+  at: fc.double({ noNaN: true }),
   text: fc.string(),
   tensors: fc.array(fc.tuple(fc.nat(65_535), tensor), { maxLength: 4 }),
 });
@@ -32,7 +33,7 @@ test('large tensors are sent as they lie, not copied into the frame', () => {
     [50_001],
     Array.from({ length: 50_001 }, (_, i) => i),
   );
-  const sent: Frame = { kind: 'run', session: 1, id: 7, elapsedMs: 0, text: '', tensors: [[0, large]] };
+  const sent: Frame = { kind: 'run', session: 1, id: 7, elapsedMs: 0, at: 0, text: '', tensors: [[0, large]] };
   const chunks = encodeFrame(sent);
   expect(chunks[1]!.buffer).toBe((large.data as Float32Array).buffer);
   let received: Frame | undefined;

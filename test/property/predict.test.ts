@@ -35,6 +35,7 @@ function print(outputs: NamedTensors, form: Form): Buffer {
     outputs: undefined,
     binaryOutput: false,
     timeoutUs: undefined,
+    priority: undefined,
     form,
   };
   const { body } = predictCodec.encode({ model: 'm', version: '1', outputs, timings }, request);

@@ -86,6 +86,7 @@ describe('imports', () => {
       'errors',
       'config/schema',
       'batching/scheduler',
+      'batching/cost-model',
       'execution/executor',
       'observability',
     ],

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { CostModel } from '../../src/batching/cost-model.ts';
 import { planThreads, readCpuLimits } from '../../src/execution/cpu-plan.ts';
 import { restartDelayMs } from '../../src/execution/restart-policy.ts';
 import { Admission } from '../../src/serving/admission.ts';
@@ -31,28 +30,6 @@ describe('threads', () => {
 
 test('an engine is replaced at once, in a crash loop ever more slowly', () => {
   expect([1, 2, 3, 4, 20].map(restartDelayMs)).toEqual([0, 100, 200, 400, 30_000]);
-});
-
-describe('cost model', () => {
-  test('learns a + b·n', () => {
-    const costs = new CostModel();
-    for (let i = 0; i < 200; i++) costs.observe(1 + (i % 8), 3 + 0.5 * (1 + (i % 8)));
-    expect(costs.predictMs(16)).toBeCloseTo(11, 3);
-  });
-
-  test('follows a change', () => {
-    const costs = new CostModel();
-    for (let i = 0; i < 100; i++) costs.observe(1 + (i % 2), 1);
-    for (let i = 0; i < 200; i++) costs.observe(1 + (i % 2), 9);
-    expect(costs.predictMs(1)).toBeCloseTo(9, 1);
-  });
-
-  test('knows nothing before the first run, and takes one size as proportional', () => {
-    const costs = new CostModel();
-    expect(costs.predictMs(5)).toBe(0);
-    costs.observe(2, 4);
-    expect(costs.predictMs(4)).toBeCloseTo(8);
-  });
 });
 
 describe('admission', () => {

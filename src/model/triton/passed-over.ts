@@ -20,7 +20,6 @@ export function passedOver(config: TritonConfig): string[] {
     ['dynamic_batching.preferred_batch_size', batching?.preferred_batch_size.length, BATCHES],
     ['dynamic_batching.max_queue_delay_microseconds', batching?.max_queue_delay_microseconds, BATCHES],
     ['dynamic_batching.preserve_ordering', batching?.preserve_ordering, 'each response belongs to its own request'],
-    ['dynamic_batching.priority_levels', batching?.priority_levels, 'the request that is due first goes first'],
     [
       'dynamic_batching.priority_queue_policy',
       batching?.priority_queue_policy,

@@ -45,6 +45,8 @@ export interface TritonModel {
   readonly labelFiles: ReadonlyMap<string, string>;
   /** Longest time a request may wait for an engine; once it runs, this limit does not count. */
   readonly queueTimeoutMs: number | undefined;
+  /** `default_priority_level`, where there are levels. */
+  readonly usualPriority: number | undefined;
   /** A line each on what the configuration asks for and does not get, with the reason. */
   readonly passedOver: readonly string[];
 }
@@ -88,6 +90,8 @@ export function toTritonModel(config: TritonConfig, name: string, defaults: Mode
         .map(({ name, label_filename }) => [name, safePath('label_filename', label_filename)]),
     ),
     queueTimeoutMs: timeoutUs > 0 ? Math.min(Math.ceil(timeoutUs / 1000), MOST.milliseconds) : undefined,
+    usualPriority:
+      (config.dynamic_batching?.priority_levels && config.dynamic_batching.default_priority_level) || undefined,
     passedOver: passedOver(config),
   };
 }

@@ -1,0 +1,60 @@
+// A request while it is with the scheduler.
+
+import type { ServingError } from '../errors.ts';
+import type { InferenceContext } from '../inference.ts';
+import { lengthOf, type PaddingPlan } from '../tensor/padding.ts';
+import { rowsOf, shapeKey } from '../tensor/rows.ts';
+import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
+import type { QueuedRequest } from './request-queue.ts';
+import type { ScheduledResult } from './scheduler.ts';
+
+export interface Entry extends QueuedRequest {
+  readonly inputs: NamedTensors;
+  readonly outputs: readonly string[] | undefined;
+  readonly enqueuedAt: number;
+  /** The request's own deadline; while it waits, the end of its wait if that is sooner. */
+  deadlineAt: number;
+  enginesKilled: number;
+  readonly context: InferenceContext;
+  state: 'waiting' | 'running' | 'answered';
+  readonly resolve: (result: ScheduledResult) => void;
+  readonly reject: (error: ServingError) => void;
+}
+
+/** A level of priority is worth so much earlier or later a deadline, in milliseconds: those who wait long get their turn. */
+const PRIORITY_STEP_MS = 1000;
+
+/** @param now when it was enqueued */
+export function createEntry(
+  request: Pick<Entry, 'inputs' | 'outputs' | 'context' | 'resolve' | 'reject'>,
+  options: { batchable: boolean; padding?: PaddingPlan | undefined; queueTimeoutMs?: number | undefined },
+  now: number,
+): Entry {
+  const { inputs, outputs, context } = request;
+  const { batchable, padding, queueTimeoutMs = Number.POSITIVE_INFINITY } = options;
+  const deadlineAt = Math.min(context.deadlineAt, now + queueTimeoutMs);
+  const wanted = outputs ? JSON.stringify(outputs) : '';
+  const length = batchable && padding ? lengthOf(inputs, padding) : 1;
+  const key = wanted + (batchable ? shapeKey(inputs) : '');
+  const family = length !== undefined && padding && batchable ? wanted + shapeKey(inputs, padding.inputs) : key;
+  return {
+    ...request,
+    key,
+    family,
+    rows: batchable ? rowsOf(inputs) : 1,
+    length: length ?? 1,
+    bytes: bytesOf(inputs),
+    enqueuedAt: now,
+    deadlineAt,
+    dueAt: deadlineAt + context.priority * PRIORITY_STEP_MS,
+    retry: false,
+    enginesKilled: 0,
+    state: 'waiting',
+  };
+}
+
+function bytesOf(inputs: NamedTensors): number {
+  let bytes = 0;
+  for (const tensor of inputs.values()) bytes += byteLength(tensor);
+  return bytes;
+}

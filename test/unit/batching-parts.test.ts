@@ -1,0 +1,269 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { refuse } from '../../src/batching/admission.ts';
+import { CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
+import { CostModel } from '../../src/batching/cost-model.ts';
+import { cheapestSplit } from '../../src/batching/length-split.ts';
+import { type QueuedRequest, RequestQueue } from '../../src/batching/request-queue.ts';
+import { cutOutputs, padInputs } from '../../src/tensor/padding.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+
+describe('the cost of runs', () => {
+  test('is what was measured, and linear between', () => {
+    const costs = new CostModel([
+      { rows: 1, ms: 10 },
+      { rows: 2, ms: 12 },
+      { rows: 4, ms: 16 },
+    ]);
+    expect([1, 2, 3, 4].map((rows) => costs.predictMs(rows))).toEqual([10, 12, 14, 16]);
+  });
+
+  test('is in proportion to the work where nothing near was measured, and nothing while nothing is known', () => {
+    expect(new CostModel([{ rows: 4, ms: 16 }]).predictMs(16)).toBe(64);
+    expect(new CostModel().predictMs(7)).toBe(0);
+  });
+
+  test('follows what runs take, whatever their sizes', () => {
+    const costs = new CostModel([{ rows: 1, ms: 1 }]);
+    for (let i = 0; i < 400; i++) costs.observe(1 + ((i * 7) % 24), 5 + 2 * (1 + ((i * 7) % 24)));
+    for (const rows of [1, 3, 8, 24]) expect(costs.predictMs(rows)).toBeCloseTo(5 + 2 * rows, 0);
+    expect(costs.relativeError).toBeLessThan(0.05);
+  });
+
+  test('has its knee where a larger batch makes no row cheaper', () => {
+    const curve = (ms: (rows: number) => number) =>
+      new CostModel([1, 2, 4, 8, 16, 32].map((rows) => ({ rows, ms: ms(rows) })));
+    expect(curve(() => 20).limit(32)).toBe(32);
+    expect(curve((rows) => 10 * rows).limit(32)).toBe(1);
+    expect(curve((rows) => 8 + rows).limit(32)).toBe(32);
+    expect(curve((rows) => 1 + rows).limit(32)).toBe(16);
+    expect(curve((rows) => 4 + rows + rows ** 2 / 8).limit(32)).toBe(4);
+  });
+
+  test('leaves sizes that were never run to be tried', () => {
+    expect(new CostModel([{ rows: 1, ms: 10 }]).limit(32)).toBe(32);
+  });
+});
+
+describe('refusal at the door', () => {
+  const costs = new CostModel([1, 2, 4, 8].map((rows) => ({ rows, ms: 10 + rows })));
+  const limits = { maxQueueRequests: 100, maxQueueBytes: 1000 };
+  const load = { requests: 3, bytes: 12, workAhead: 3, runsEndAt: [105], engines: 1, maxWork: 8 };
+  const request = { work: 1, bytes: 4, deadlineAt: 1000 };
+
+  test('lets in whoever can be answered in time', () => {
+    expect(refuse(request, load, limits, costs, 100)).toBeUndefined();
+  });
+
+  test('counts the run in progress, those who go before, and the request itself', () => {
+    // 5 ms + 13 ms for the three + 11 ms of its own
+    expect(refuse({ ...request, deadlineAt: 130 }, load, limits, costs, 100)).toBeUndefined();
+    expect(refuse({ ...request, deadlineAt: 128 }, load, limits, costs, 100)).toMatchObject({
+      code: 'DEADLINE_UNREACHABLE',
+      message:
+        'Request timeout would expire: an answer is expected in 29 ms, and 28 ms are left. Retry later or allow more time.',
+    });
+  });
+
+  test('an idle engine tries whatever was predicted', () => {
+    expect(refuse({ ...request, deadlineAt: 101 }, { ...load, runsEndAt: [] }, limits, costs, 100)).toBeUndefined();
+  });
+
+  test('a full queue says which limit is reached', () => {
+    expect(refuse(request, { ...load, requests: 100 }, limits, costs, 100)).toMatchObject({ code: 'QUEUE_FULL' });
+    expect(refuse(request, { ...load, bytes: 998 }, limits, costs, 100)?.message).toContain('maxQueueBytes');
+  });
+});
+
+describe('the queue', () => {
+  const request = (dueAt: number, key = 'a'): QueuedRequest => ({
+    dueAt,
+    deadlineAt: dueAt,
+    key,
+    family: key,
+    rows: 1,
+    length: 1,
+    bytes: 4,
+    retry: false,
+  });
+
+  test('any requests pushed and removed in any order: each group is in order of due, and the sums are right', () => {
+    const action = fc.record({
+      due: fc.nat(20),
+      key: fc.constantFrom('a', 'b'),
+      remove: fc.boolean(),
+      which: fc.nat(),
+    });
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+        const queue = new RequestQueue<QueuedRequest>();
+        const inside: QueuedRequest[] = [];
+        for (const { due, key, remove, which } of actions) {
+          if (remove && inside.length > 0) queue.remove(inside.splice(which % inside.length, 1)[0]!);
+          else {
+            const added = request(due, key);
+            inside.push(added);
+            queue.push(added);
+          }
+        }
+        for (const group of queue.groups()) {
+          const dues = Array.from(group, ({ dueAt }) => dueAt);
+          expect(dues).toEqual(dues.toSorted((a, b) => a - b));
+          expect(group.first!.dueAt).toBe(dues[0]);
+        }
+        expect([queue.length, queue.work, queue.bytes]).toEqual([inside.length, inside.length, 4 * inside.length]);
+        expect([...queue]).toEqual(inside);
+        expect(queue.workBehind(10)).toBe(inside.filter(({ dueAt }) => dueAt > 10).length);
+      }),
+    );
+  });
+
+  test('removing twice changes nothing', () => {
+    const queue = new RequestQueue<QueuedRequest>();
+    const only = request(1);
+    queue.push(only);
+    queue.remove(only);
+    queue.remove(only);
+    expect([queue.length, queue.groups().length]).toEqual([0, 0]);
+  });
+});
+
+describe('the cores', () => {
+  function setUp(cores: number, ...threads: number[]) {
+    const clock = { now: 0 };
+    const share = new CoreShare(cores, () => clock.now);
+    const started: number[] = [];
+    const users = threads.map((count, i) => {
+      const user: CoreUser & { wants: boolean } = {
+        threads: count,
+        wants: false,
+        wantsToStart: () => user.wants,
+        start: () => started.push(i),
+      };
+      share.join(user);
+      return user;
+    });
+    return { clock, share, users, started };
+  }
+
+  test('a model alone takes what it is given', () => {
+    const { share, users } = setUp(2, 2);
+    share.started(users[0]!, 10);
+    expect(share.startsAt(users[0]!, 10)).toBeUndefined();
+  });
+
+  test('a run of another model waits for one that ends soon, and has the cores to itself then', () => {
+    const { share, users, started, clock } = setUp(2, 2, 2);
+    const ended = share.started(users[0]!, 10);
+    users[1]!.wants = true;
+    expect(share.startsAt(users[1]!, 10)).toBe(20);
+    clock.now = 10;
+    ended();
+    expect(started).toEqual([1]);
+    expect(share.startsAt(users[1]!, 10)).toBeUndefined();
+  });
+
+  test('does not wait for a long one, nor for one that takes far longer than it should, nor when it is short', () => {
+    const { share, users, clock } = setUp(2, 2, 2);
+    share.started(users[0]!, 100);
+    expect(share.startsAt(users[1]!, 10)).toBeUndefined();
+    expect(share.startsAt(users[1]!, 1)).toBeUndefined();
+    clock.now = 95;
+    expect(share.startsAt(users[1]!, 10)).toBe(200);
+    clock.now = 201;
+    expect(share.startsAt(users[1]!, 10)).toBeUndefined();
+  });
+
+  test('does not wait while cores are free, nor where it takes none', () => {
+    const { share, users } = setUp(2, 1, 1, 0);
+    share.started(users[0]!, 10);
+    expect(share.startsAt(users[1]!, 10)).toBeUndefined();
+    share.started(users[1]!, 10);
+    expect(share.startsAt(users[2]!, 10)).toBeUndefined();
+  });
+
+  test('who has used least goes next, and idle time is not saved up', () => {
+    const { share, users, started, clock } = setUp(2, 2, 2);
+    const [first, second] = users as [(typeof users)[0], (typeof users)[0]];
+    first.wants = true;
+    const one = share.started(first, 50);
+    clock.now = 50;
+    one();
+    const two = share.started(second, 10);
+    second.wants = true;
+    clock.now = 60;
+    started.length = 0;
+    two();
+    expect(started).toEqual([0, 1]);
+    const three = share.started(first, 20);
+    clock.now = 80;
+    three();
+    expect(started).toEqual([0, 1, 1, 0]);
+  });
+});
+
+describe('requests cut into runs by length', () => {
+  const limits = { maxRows: 4, maxWork: 1000 };
+  const lengths = (...sizes: number[]) => sizes.map((length) => ({ rows: 1, length }));
+
+  test('similar lengths go together, different ones apart', () => {
+    expect(cheapestSplit(lengths(8, 9, 9, 10, 31, 32, 126, 128), (work) => 5 + work, limits)).toEqual([4, 6, 8]);
+  });
+
+  test('any list: no run is over the limits, no run is mostly padding, and no other cut is cheaper', () => {
+    const item = fc.record({ rows: fc.integer({ min: 1, max: 3 }), length: fc.integer({ min: 1, max: 40 }) });
+    fc.assert(
+      fc.property(fc.array(item, { minLength: 1, maxLength: 9 }), fc.integer({ min: 0, max: 50 }), (items, a) => {
+        const sorted = items.toSorted((x, y) => x.length - y.length);
+        const cost = (work: number) => a + work;
+        const ends = cheapestSplit(sorted, cost, limits);
+        expect(ends.at(-1)).toBe(sorted.length);
+        expect(costOf(sorted, ends, cost)).toBe(cheapestByTrying(sorted, cost));
+      }),
+    );
+  });
+
+  function costOf(
+    items: readonly { rows: number; length: number }[],
+    ends: readonly number[],
+    cost: (work: number) => number,
+  ) {
+    let total = 0;
+    for (const [i, end] of ends.entries()) {
+      const run = items.slice(ends[i - 1] ?? 0, end);
+      const rows = run.reduce((sum, item) => sum + item.rows, 0);
+      const work = rows * run.at(-1)!.length;
+      const content = run.reduce((sum, item) => sum + item.rows * item.length, 0);
+      if (run.length > 1 && (rows > limits.maxRows || work > limits.maxWork || content < 0.8 * work)) return Infinity;
+      total += cost(work);
+    }
+    return total;
+  }
+
+  function cheapestByTrying(items: readonly { rows: number; length: number }[], cost: (work: number) => number) {
+    let best = Number.POSITIVE_INFINITY;
+    for (let cuts = 0; cuts < 2 ** (items.length - 1); cuts++) {
+      const ends = items.flatMap((_, i) => (i === items.length - 1 || (cuts >> i) & 1 ? [i + 1] : []));
+      best = Math.min(best, costOf(items, ends, cost));
+    }
+    return best;
+  }
+});
+
+describe('padding', () => {
+  const plan = { inputs: new Map([['x', { axis: 1, value: 7 }]]), outputs: new Map([['y', 2]]) };
+
+  test('fills each row of an input up with its value, in its own datatype', () => {
+    const x: Tensor = { datatype: 'INT64', shape: [2, 2], data: BigInt64Array.from([1n, 2n, 3n, 4n]) };
+    const padded = padInputs(new Map([['x', x]]), plan, 3).get('x')!;
+    expect(padded.shape).toEqual([2, 3]);
+    expect([...padded.data]).toEqual([1n, 2n, 7n, 3n, 4n, 7n]);
+  });
+
+  test('cuts an output back in any of its dimensions', () => {
+    const y: Tensor = { datatype: 'FP32', shape: [1, 2, 3], data: Float32Array.from([1, 2, 0, 3, 4, 0]) };
+    const cut = cutOutputs(new Map([['y', y]]), plan, 2).get('y')!;
+    expect(cut.shape).toEqual([1, 2, 2]);
+    expect([...cut.data]).toEqual([1, 2, 3, 4]);
+  });
+});
