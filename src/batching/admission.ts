@@ -12,19 +12,23 @@ export interface QueueLimits {
 export interface QueueLoad {
   readonly requests: number;
   readonly bytes: number;
-  /** Of the waiting requests that would go first. */
-  readonly workAhead: number;
-  /** When the runs in progress are expected to end; empty: an engine stands idle. */
-  readonly runsEndAt: readonly number[];
+  /** Of all waiting requests. */
+  readonly work: number;
+  /** Runs in progress, and when each is expected to end. */
+  readonly running: Iterable<{ readonly endsAt: number }> & { readonly size: number };
   /** Engines that serve now. */
   readonly engines: number;
   /** Largest work of one run. */
   readonly maxWork: number;
+  /** Of the waiting requests that are due later. */
+  workBehind(dueAt: number): number;
 }
 
 export interface NewRequest {
   readonly work: number;
   readonly bytes: number;
+  /** Its place in the queue. */
+  readonly dueAt: number;
   readonly deadlineAt: number;
 }
 
@@ -43,38 +47,44 @@ export function refuse(
   costs: CostModel,
   now: number,
 ): Refusal | undefined {
-  const waitMs = expectedWaitMs(load, costs, now);
   const full = fullness(request, load, limits);
   if (full) {
-    return { code: 'QUEUE_FULL', message: `Exceeds maximum queue size: ${full}. Retry later.`, retryAfterMs: waitMs };
+    const retryAfterMs = expectedWaitMs(load.work, load, costs, now);
+    return { code: 'QUEUE_FULL', message: `Exceeds maximum queue size: ${full}. Retry later.`, retryAfterMs };
   }
   const leftMs = request.deadlineAt - now;
   if (leftMs <= 0) {
-    return {
-      code: 'QUEUE_TIMEOUT',
-      message: 'Request timeout expired before it could be queued.',
-      retryAfterMs: waitMs,
-    };
+    const retryAfterMs = expectedWaitMs(load.work, load, costs, now);
+    return { code: 'QUEUE_TIMEOUT', message: 'Request timeout expired before it could be queued.', retryAfterMs };
   }
   // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right.
-  if (load.runsEndAt.length < load.engines || !costs.calibrated) return undefined;
-  const neededMs = waitMs + costs.predictMs(request.work) * (1 + costs.relativeError);
+  if (load.running.size < load.engines || !costs.calibrated) return undefined;
+  const ownMs = costs.predictMs(request.work) * (1 + costs.relativeError);
+  // Mostly there is time even if all the others go first.
+  if (expectedWaitMs(load.work, load, costs, now) + ownMs <= leftMs) return undefined;
+  const neededMs = expectedWaitMs(load.work - load.workBehind(request.dueAt), load, costs, now) + ownMs;
   if (neededMs <= leftMs) return undefined;
   const [needed, left] = [neededMs, leftMs].map((ms) => Math.ceil(ms));
   return {
     code: 'DEADLINE_UNREACHABLE',
     message: `Request timeout would expire: an answer is expected in ${needed} ms, and ${left} ms are left. Retry later or allow more time.`,
-    retryAfterMs: Math.max(0, neededMs - leftMs),
+    retryAfterMs: neededMs - leftMs,
   };
 }
 
-/** Time until an engine would begin with a new request, in milliseconds. */
-export function expectedWaitMs({ workAhead, runsEndAt, engines, maxWork }: QueueLoad, costs: CostModel, now: number) {
-  const running = runsEndAt.reduce((sum, endAt) => sum + Math.max(0, endAt - now), 0);
-  const batches = Math.floor(workAhead / maxWork);
-  const waiting =
-    batches * costs.predictMs(maxWork) + (workAhead > 0 ? costs.predictMs(workAhead - batches * maxWork) : 0);
-  return (running + waiting) / Math.max(1, engines);
+/** Time until an engine has done what it runs and so much waiting work, in milliseconds. */
+export function expectedWaitMs(
+  work: number,
+  { running, engines, maxWork }: Pick<QueueLoad, 'running' | 'engines' | 'maxWork'>,
+  costs: CostModel,
+  now: number,
+): number {
+  let ms = 0;
+  for (const { endsAt } of running) ms += Math.max(0, endsAt - now);
+  const batches = Math.floor(work / maxWork);
+  if (batches > 0) ms += batches * costs.predictMs(maxWork);
+  if (work > batches * maxWork) ms += costs.predictMs(work - batches * maxWork);
+  return ms / Math.max(1, engines);
 }
 
 function fullness(

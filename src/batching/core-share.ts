@@ -92,6 +92,11 @@ export class CoreShare {
   }
 
   #startNext(): void {
+    if (this.#used.size === 1) {
+      // The usual case, spared the sorting: a model alone.
+      for (const user of this.#used.keys()) if (user.wantsToStart()) user.start();
+      return;
+    }
     const waiting = [...this.#used].filter(([user]) => user.wantsToStart());
     for (const [user] of waiting.sort(([, a], [, b]) => a - b)) user.start();
   }

@@ -24,6 +24,9 @@ const MOST_KNOTS = 40;
 export class CostModel {
   #knots: (number | undefined)[] = [];
   #error = 0;
+  /** The limit that was asked for last, until more is learnt. */
+  #limitOf = 0;
+  #limit = 0;
 
   /** @param curve measured beforehand, of rows with `length` units of work each */
   constructor(curve: readonly BatchCurvePoint[] = [], length = 1) {
@@ -51,10 +54,9 @@ export class CostModel {
     return predicted;
   }
 
-  /** Predicted time of one run in milliseconds, never negative; 0 while nothing was observed. */
+  /** Predicted time of one run in milliseconds, never negative; 0 while nothing was observed. @param work from 1 */
   predictMs(work: number): number {
-    const place = Math.log2(Math.max(1, work));
-    const below = Math.floor(place);
+    const below = 31 - Math.clz32(work);
     const [low, high] = [this.#at(below), this.#at(below + 1)];
     return low + (high - low) * (work / 2 ** below - 1);
   }
@@ -65,6 +67,14 @@ export class CostModel {
    * @param most largest work that is allowed
    */
   limit(most: number): number {
+    if (most !== this.#limitOf) {
+      this.#limitOf = most;
+      this.#limit = this.#knee(most);
+    }
+    return this.#limit;
+  }
+
+  #knee(most: number): number {
     const tried = Object.keys(this.#knots).map((knot) => 2 ** Number(knot));
     const costs = tried.map((work) => this.predictMs(work) / work);
     const best = Math.min(...costs);
@@ -73,7 +83,8 @@ export class CostModel {
   }
 
   #learn(work: number, ms: number, rate: number): void {
-    const below = Math.floor(Math.log2(Math.max(1, work)));
+    this.#limitOf = 0;
+    const below = 31 - Math.clz32(work);
     const share = work / 2 ** below - 1;
     if (!this.calibrated) {
       this.#knots[below] = ms / (1 + share);
@@ -89,7 +100,9 @@ export class CostModel {
 
   /** The cost at a knot; where it is not known, in proportion to the work at the nearest one that is. */
   #at(knot: number): number {
-    for (let distance = 0; distance <= MOST_KNOTS; distance++) {
+    const known = this.#knots[knot];
+    if (known !== undefined) return known;
+    for (let distance = 1; distance <= MOST_KNOTS; distance++) {
       const below = this.#knots[knot - distance];
       if (below !== undefined) return below * 2 ** distance;
       const above = this.#knots[knot + distance];

@@ -83,6 +83,7 @@ export class DynamicBatcher implements Scheduler {
   readonly #offenders = new Offenders();
   readonly #deadlines: Deadlines<Entry>;
   readonly #user: CoreUser;
+  readonly #load: QueueLoad;
   readonly #running = new Set<Batch>();
   #inFlight = 0;
   #batches = 0;
@@ -112,6 +113,7 @@ export class DynamicBatcher implements Scheduler {
       start: () => this.#pump(),
     };
     options.cores.join(this.#user);
+    this.#load = this.#describeLoad();
     executor.onChange(() => this.#enginesChanged());
   }
 
@@ -137,7 +139,7 @@ export class DynamicBatcher implements Scheduler {
         this.#settle(entry, new ServingError('CANCELLED', 'The client closed the connection.'));
       this.#inFlight++;
       this.#longest = Math.max(this.#longest, entry.length);
-      this.#arrivals.arrived(now, windowMs(this.#costs, entry.rows * entry.length));
+      this.#arrivals.arrived(now, windowMs(this.#costs, entry.work));
       this.#deadlines.watch(entry);
       this.#queue.push(entry);
       this.#engineWasIdle = this.#running.size < this.#executor.engines;
@@ -153,15 +155,14 @@ export class DynamicBatcher implements Scheduler {
   }
 
   /** Throws what keeps a request out. */
-  #refuse({ context, rows, length, bytes, dueAt, deadlineAt }: Entry, now: number): void {
-    if (context.signal.aborted) throw new ServingError('CANCELLED', 'The client closed the connection.');
+  #refuse(entry: Entry, now: number): void {
+    if (entry.context.signal.aborted) throw new ServingError('CANCELLED', 'The client closed the connection.');
     if (this.#stopped)
       throw new ServingError('MODEL_NOT_READY', 'The model is being unloaded.', { retryAfterMs: 1000 });
     const { failure } = this.#executor;
     if (failure)
       throw new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, { retryAfterMs: 5000 });
-    const request = { work: rows * length, bytes, deadlineAt };
-    const refusal = refuse(request, this.#load(dueAt), this.#options, this.#costs, now);
+    const refusal = refuse(entry, this.#load, this.#options, this.#costs, now);
     if (refusal) throw new ServingError(refusal.code, refusal.message, { retryAfterMs: refusal.retryAfterMs });
   }
 
@@ -172,17 +173,6 @@ export class DynamicBatcher implements Scheduler {
       throw new ServingError('ENGINE_FAILED', 'These inputs have killed two engines before, and are not run again.');
     }
     if (offence === 'refused') this.#isolate([entry]);
-  }
-
-  #load(dueAt: number): QueueLoad {
-    return {
-      requests: this.#queue.length,
-      bytes: this.#queue.bytes,
-      workAhead: this.#queue.work - this.#queue.workBehind(dueAt),
-      runsEndAt: Array.from(this.#running, ({ endsAt }) => endsAt),
-      engines: this.#executor.engines,
-      maxWork: this.#maxWork,
-    };
   }
 
   *#unanswered(): Iterable<Entry> {
@@ -243,12 +233,37 @@ export class DynamicBatcher implements Scheduler {
     this.#waitingSince = undefined;
     this.#batches++;
     for (const entry of entries) this.#queue.remove(entry);
-    const beginsAt = Math.max(now, ...(occasion === 'ahead' ? Array.from(this.#running, ({ endsAt }) => endsAt) : []));
+    let beginsAt = now;
+    if (occasion === 'ahead') for (const { endsAt } of this.#running) beginsAt = Math.max(beginsAt, endsAt);
     void this.#run(
       { entries, rows, length, reason, dispatchedAt: now, endsAt: beginsAt + predictedMs },
       cores.started(this.#user, predictedMs),
     );
     return true;
+  }
+
+  /** Looks at the present whenever it is asked. */
+  #describeLoad(): QueueLoad {
+    const [queue, executor, maxWork] = [this.#queue, this.#executor, () => this.#maxWork];
+    return {
+      running: this.#running,
+      workBehind: (dueAt) => queue.workBehind(dueAt),
+      get requests() {
+        return queue.length;
+      },
+      get bytes() {
+        return queue.bytes;
+      },
+      get work() {
+        return queue.work;
+      },
+      get engines() {
+        return executor.engines;
+      },
+      get maxWork() {
+        return maxWork();
+      },
+    };
   }
 
   #policy(): BatchPolicy {
@@ -375,7 +390,7 @@ export class DynamicBatcher implements Scheduler {
     if (entry.state === 'running') {
       return new ServingError('DEADLINE_EXCEEDED', 'The deadline passed while the model ran. Allow more time.');
     }
-    const retryAfterMs = expectedWaitMs(this.#load(entry.dueAt), this.#costs, this.#options.now());
+    const retryAfterMs = expectedWaitMs(this.#queue.work, this.#load, this.#costs, this.#options.now());
     return new ServingError('QUEUE_TIMEOUT', 'Request timeout expired while it waited for an engine.', {
       retryAfterMs,
     });

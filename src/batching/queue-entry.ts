@@ -11,6 +11,8 @@ import type { ScheduledResult } from './scheduler.ts';
 export interface Entry extends QueuedRequest {
   readonly inputs: NamedTensors;
   readonly outputs: readonly string[] | undefined;
+  /** Rows times length. */
+  readonly work: number;
   readonly enqueuedAt: number;
   /** The request's own deadline; while it waits, the end of its wait if that is sooner. */
   deadlineAt: number;
@@ -37,12 +39,19 @@ export function createEntry(
   const length = batchable && padding ? lengthOf(inputs, padding) : 1;
   const key = wanted + (batchable ? shapeKey(inputs) : '');
   const family = length !== undefined && padding && batchable ? wanted + shapeKey(inputs, padding.inputs) : key;
+  const rows = batchable ? rowsOf(inputs) : 1;
   return {
-    ...request,
+    inputs,
+    outputs,
+    context,
+    resolve: request.resolve,
+    reject: request.reject,
+    place: undefined,
     key,
     family,
-    rows: batchable ? rowsOf(inputs) : 1,
+    rows,
     length: length ?? 1,
+    work: rows * (length ?? 1),
     bytes: bytesOf(inputs),
     enqueuedAt: now,
     deadlineAt,

@@ -1,5 +1,5 @@
 // The waiting requests of one model: a sub-queue for each shape signature, earliest due first in each. Leaving the queue
-// costs the same wherever a request stands in it, because the sub-queues are linked lists.
+// costs the same wherever a request stands in it: the sub-queues are linked lists, whose links the requests hold themselves.
 
 import type { WaitingGroup, WaitingRequest } from './batch-policy.ts';
 
@@ -12,22 +12,24 @@ export interface QueuedRequest extends WaitingRequest {
   readonly bytes: number;
   /** Runs again with those of its key and no others: their last run failed. */
   readonly retry: boolean;
+  /** The queue's own; undefined while a request is not in it. */
+  place?: Place | undefined;
 }
 
-interface Place<Request> {
-  readonly request: Request;
-  previous: Place<Request> | undefined;
-  next: Place<Request> | undefined;
+interface Place {
+  readonly group: object;
+  previous: QueuedRequest | undefined;
+  next: QueuedRequest | undefined;
 }
 
 export class RequestQueue<Request extends QueuedRequest> {
   #groups = new Map<string, Group<Request>>();
-  #places = new Map<Request, Place<Request>>();
+  #length = 0;
   #work = 0;
   #bytes = 0;
 
   get length(): number {
-    return this.#places.size;
+    return this.#length;
   }
 
   /** Rows times length of all. */
@@ -44,8 +46,8 @@ export class RequestQueue<Request extends QueuedRequest> {
   }
 
   /** Everyone, group by group. */
-  [Symbol.iterator](): Iterator<Request> {
-    return this.#places.keys();
+  *[Symbol.iterator](): Iterator<Request> {
+    for (const group of this.#groups.values()) yield* group;
   }
 
   /** Puts a request behind all that are due no later; requests mostly come in order, so this mostly appends. */
@@ -55,17 +57,15 @@ export class RequestQueue<Request extends QueuedRequest> {
       group = new Group(request);
       this.#groups.set(request.key, group);
     }
-    this.#places.set(request, group.insert(request));
+    group.insert(request);
     this.#count(request, 1);
   }
 
   /** Takes a request out, if it waits. */
   remove(request: Request): void {
-    const place = this.#places.get(request);
-    const group = this.#groups.get(request.key);
-    if (!place || !group) return;
-    this.#places.delete(request);
-    group.unlink(place);
+    if (!request.place) return;
+    const group = request.place.group as Group<Request>;
+    group.unlink(request);
     if (!group.first) this.#groups.delete(request.key);
     this.#count(request, -1);
   }
@@ -78,6 +78,7 @@ export class RequestQueue<Request extends QueuedRequest> {
   }
 
   #count({ rows, length, bytes }: Request, sign: 1 | -1): void {
+    this.#length += sign;
     this.#work += sign * rows * length;
     this.#bytes += sign * bytes;
   }
@@ -87,8 +88,8 @@ class Group<Request extends QueuedRequest> implements WaitingGroup<Request> {
   readonly family: string;
   readonly length: number;
   readonly retry: boolean;
-  #head: Place<Request> | undefined;
-  #tail: Place<Request> | undefined;
+  #head: QueuedRequest | undefined;
+  #tail: QueuedRequest | undefined;
 
   constructor({ family, length, retry }: Request) {
     this.family = family;
@@ -97,36 +98,37 @@ class Group<Request extends QueuedRequest> implements WaitingGroup<Request> {
   }
 
   get first(): Request | undefined {
-    return this.#head?.request;
+    return this.#head as Request | undefined;
   }
 
   *[Symbol.iterator](): Iterator<Request> {
-    for (let place = this.#head; place; place = place.next) yield place.request;
+    for (let request = this.#head; request; request = request.place?.next) yield request as Request;
   }
 
-  insert(request: Request): Place<Request> {
+  insert(request: Request): void {
     let previous = this.#tail;
-    while (previous && previous.request.dueAt > request.dueAt) previous = previous.previous;
-    const next = previous ? previous.next : this.#head;
-    const place = { request, previous, next };
-    if (previous) previous.next = place;
-    else this.#head = place;
-    if (next) next.previous = place;
-    else this.#tail = place;
-    return place;
+    while (previous && previous.dueAt > request.dueAt) previous = previous.place!.previous;
+    const next = previous ? previous.place!.next : this.#head;
+    request.place = { group: this, previous, next };
+    if (previous) previous.place!.next = request;
+    else this.#head = request;
+    if (next) next.place!.previous = request;
+    else this.#tail = request;
   }
 
-  unlink({ previous, next }: Place<Request>): void {
-    if (previous) previous.next = next;
+  unlink(request: Request): void {
+    const { previous, next } = request.place!;
+    if (previous) previous.place!.next = next;
     else this.#head = next;
-    if (next) next.previous = previous;
+    if (next) next.place!.previous = previous;
     else this.#tail = previous;
+    request.place = undefined;
   }
 
   workBehind(dueAt: number): number {
     let work = 0;
-    for (let place = this.#tail; place && place.request.dueAt > dueAt; place = place.previous) {
-      work += place.request.rows * place.request.length;
+    for (let request = this.#tail; request && request.dueAt > dueAt; request = request.place!.previous) {
+      work += request.rows * request.length;
     }
     return work;
   }
