@@ -48,6 +48,10 @@ export class ServerProcess {
     return this.#output.trim();
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** CPU time so far, its engines included; undefined where the system does not tell. */
   get cpuSeconds(): number | undefined {
     return this.#child.pid === undefined ? undefined : cpuSeconds(this.#child.pid);

@@ -16,7 +16,7 @@ import { cheapestSplit, type SplitLimits } from './length-split.ts';
 /** A waiting request as the policy sees it; instants in milliseconds. */
 export interface WaitingRequest {
   readonly rows: number;
-  /** Size of the padded dimension; 1 where nothing is padded. */
+  /** How large a row is for its model: the padded dimension, or all free dimensions; 1 where there are none. */
   readonly length: number;
   /** Its place in the queue: the deadline, shifted by its priority. */
   readonly dueAt: number;
@@ -37,7 +37,7 @@ export interface BatchPolicy {
   readonly batchable: boolean;
   /** Rows of one run at most; a single larger request still runs, by itself. */
   readonly maxBatchSize: number;
-  /** Largest length that requests have: with `maxBatchSize` it bounds the work of a run. 1 where nothing is padded. */
+  /** Largest length that requests have: with `maxBatchSize` it bounds the work of a run. */
   readonly maxLength: number;
 }
 

@@ -1,6 +1,6 @@
 // What a run costs, learnt: first from the curve measured when the model was loaded, then from every run there is.
 //
-// Work is rows, times the padded length where rows of several lengths may run together. The cost is kept at knots, the
+// Work is rows, times their size where the model leaves it free: tokens of a text, pixels of an image. The cost is kept at knots, the
 // powers of two, and taken as linear between them:
 //
 //   ms │              ●        a run of 6 rows moves the knots 4 and 8, each by its share of the error
@@ -56,9 +56,9 @@ export class CostModel {
 
   /** Predicted time of one run in milliseconds, never negative; 0 while nothing was observed. @param work from 1 */
   predictMs(work: number): number {
-    const below = 31 - Math.clz32(work);
+    const below = 31 - Math.clz32(work || 1);
     const [low, high] = [this.#at(below), this.#at(below + 1)];
-    return low + (high - low) * (work / 2 ** below - 1);
+    return low + (high - low) * ((work || 1) / 2 ** below - 1);
   }
 
   /**
@@ -84,8 +84,8 @@ export class CostModel {
 
   #learn(work: number, ms: number, rate: number): void {
     this.#limitOf = 0;
-    const below = 31 - Math.clz32(work);
-    const share = work / 2 ** below - 1;
+    const below = 31 - Math.clz32(work || 1);
+    const share = (work || 1) / 2 ** below - 1;
     if (!this.calibrated) {
       this.#knots[below] = ms / (1 + share);
       if (share > 0) this.#knots[below + 1] = (2 * ms) / (1 + share);

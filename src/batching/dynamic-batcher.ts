@@ -5,7 +5,7 @@ import { ServingError } from '../errors.ts';
 import { type ExecutionResult, type Executor, NotStartedError } from '../execution/executor.ts';
 import type { DispatchReason, InferenceContext } from '../inference.ts';
 import { cutOutputs, type PaddingPlan, padInputs } from '../tensor/padding.ts';
-import { joinRows, splitRows } from '../tensor/rows.ts';
+import { type FreeAxes, freeAxesOf, joinRows, splitRows } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
 import { Arrivals } from './arrivals.ts';
@@ -79,6 +79,7 @@ export class DynamicBatcher implements Scheduler {
   readonly #observer: BatchObserver;
   readonly #queue = new RequestQueue<Entry>();
   readonly #costs: CostModel;
+  readonly #axes: FreeAxes;
   readonly #arrivals = new Arrivals();
   readonly #offenders = new Offenders();
   readonly #deadlines: Deadlines<Entry>;
@@ -101,6 +102,7 @@ export class DynamicBatcher implements Scheduler {
     this.#options = options;
     this.#observer = observer;
     this.#costs = options.costs;
+    this.#axes = freeAxesOf(executor.signature);
     this.#maxWork = options.batchable ? options.maxBatchSize : 1;
     this.#deadlines = new Deadlines(
       options.now,
@@ -132,7 +134,7 @@ export class DynamicBatcher implements Scheduler {
   ): Promise<ScheduledResult> {
     return new Promise((resolve, reject) => {
       const now = this.#options.now();
-      const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, now);
+      const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, this.#axes, now);
       this.#refuse(entry, now);
       this.#separate(entry);
       context.signal.onabort = () =>

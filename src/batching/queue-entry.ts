@@ -3,7 +3,7 @@
 import type { ServingError } from '../errors.ts';
 import type { InferenceContext } from '../inference.ts';
 import { lengthOf, type PaddingPlan } from '../tensor/padding.ts';
-import { rowsOf, shapeKey } from '../tensor/rows.ts';
+import { type FreeAxes, rowSize, rowsOf, shapeKey } from '../tensor/rows.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import type { QueuedRequest } from './request-queue.ts';
 import type { ScheduledResult } from './scheduler.ts';
@@ -26,19 +26,21 @@ export interface Entry extends QueuedRequest {
 /** A level of priority is worth so much earlier or later a deadline, in milliseconds: those who wait long get their turn. */
 const PRIORITY_STEP_MS = 1000;
 
-/** @param now when it was enqueued */
+/** @param axes the model's free dimensions @param now when it was enqueued */
 export function createEntry(
   request: Pick<Entry, 'inputs' | 'outputs' | 'context' | 'resolve' | 'reject'>,
   options: { batchable: boolean; padding?: PaddingPlan | undefined; queueTimeoutMs?: number | undefined },
+  axes: FreeAxes,
   now: number,
 ): Entry {
   const { inputs, outputs, context } = request;
   const { batchable, padding, queueTimeoutMs = Number.POSITIVE_INFINITY } = options;
   const deadlineAt = Math.min(context.deadlineAt, now + queueTimeoutMs);
   const wanted = outputs ? JSON.stringify(outputs) : '';
-  const length = batchable && padding ? lengthOf(inputs, padding) : 1;
+  const padded = batchable && padding ? lengthOf(inputs, padding) : undefined;
+  const length = Math.max(1, padded ?? rowSize(inputs, axes));
   const key = wanted + (batchable ? shapeKey(inputs) : '');
-  const family = length !== undefined && padding && batchable ? wanted + shapeKey(inputs, padding.inputs) : key;
+  const family = padding && padded !== undefined ? wanted + shapeKey(inputs, padding.inputs) : key;
   const rows = batchable ? rowsOf(inputs) : 1;
   return {
     inputs,
@@ -50,8 +52,8 @@ export function createEntry(
     key,
     family,
     rows,
-    length: length ?? 1,
-    work: rows * (length ?? 1),
+    length,
+    work: Math.max(1, rows * length),
     bytes: bytesOf(inputs),
     enqueuedAt: now,
     deadlineAt,

@@ -11,8 +11,9 @@ import { ServingError } from '../errors.ts';
 import { planThreads, readCpuLimits } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
 import { ModelStatistics } from '../observability/statistics.ts';
-import { lengthOf } from '../tensor/padding.ts';
+
 import { toClientShapes } from '../tensor/reshape.ts';
+import { freeAxesOf, rowSize } from '../tensor/rows.ts';
 import type { TensorSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { probeBatching } from './batch-probe.ts';
@@ -51,7 +52,7 @@ export async function loadModel(source: ModelSource, cores: CoreShare, observer:
     const reshapes = configured?.reshapes.inputs ?? new Map();
     const batchable = settings.batching === 'auto' && verdict.batchable;
     const padding = batchable ? await probePadding(executor, modelSignature, settings.padding) : NOT_BATCHED;
-    const length = (verdict.sample && padding.plan && lengthOf(verdict.sample, padding.plan)) ?? 1;
+    const length = verdict.sample ? rowSize(verdict.sample, freeAxesOf(executor.signature)) : 1;
     const curve = verdict.sample
       ? await calibrate(executor, verdict.sample, {
           maxBatchSize: batchable ? settings.maxBatchSize : 1,

@@ -2,6 +2,7 @@
 
 import { invariant } from '../errors.ts';
 import type { NumericArray } from './datatype.ts';
+import type { TensorSignature } from './signature.ts';
 import { allocate, elementCount, type NamedTensors, type Tensor } from './tensor.ts';
 
 /** Rows of a set of inputs: the first dimension they share (1 for scalars, where rows have no meaning). */
@@ -59,6 +60,28 @@ export function splitRows(outputs: NamedTensors, rowCounts: readonly number[]): 
     invariant(offset === data.length, `output '${name}' does not have the rows of its batch`);
   }
   return parts;
+}
+
+/** Free dimensions beside the first, by input; inputs that have none are left out. */
+export type FreeAxes = ReadonlyMap<string, readonly number[]>;
+
+export function freeAxesOf({ inputs }: TensorSignature): FreeAxes {
+  const axes = inputs.map(({ name, shape }) => {
+    const free = shape.flatMap((size, axis) => (size < 0 && axis > 0 ? [axis] : []));
+    return [name, free] as const;
+  });
+  return new Map(axes.filter(([, free]) => free.length > 0));
+}
+
+/** How large the rows are for their model: the largest product of an input's free dimensions beside the first, at least 1. */
+export function rowSize(inputs: NamedTensors, axes: FreeAxes): number {
+  let largest = 1;
+  for (const [name, free] of axes) {
+    let size = 1;
+    for (const axis of free) size *= inputs.get(name)!.shape[axis]!;
+    if (size > largest) largest = size;
+  }
+  return largest;
 }
 
 /**

@@ -1,0 +1,74 @@
+// Measures what the scheduler promises, against a running server: argv → models → measurement → table, JSON, exit code.
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { batching } from './batching.ts';
+import { compute } from './compute.ts';
+import { deadlines } from './deadlines.ts';
+import { writeHeavyModels } from './heavy-models.ts';
+import { lengths } from './lengths.ts';
+import { overload } from './overload.ts';
+import { type Measure, printReport } from './report.ts';
+
+const MEASURES: Record<string, { readonly measure: Measure; readonly help: string; readonly rounds: number }> = {
+  compute: { measure: compute, help: 'rows per CPU-second where runs are long, against a bare loop', rounds: 3 },
+  batching: { measure: batching, help: 'throughput and p99 with and without batching', rounds: 5 },
+  lengths: { measure: lengths, help: 'mixed lengths against first-in-first-out with full padding', rounds: 3 },
+  overload: { measure: overload, help: '1, 2, 5 and 10 times what it can take, with deadlines', rounds: 1 },
+  deadlines: { measure: deadlines, help: 'short deadlines, clients that go away, one bad row in a hundred', rounds: 1 },
+};
+
+const HELP = `Usage: npm run load:scheduler -- <measurement> [--rounds n] [--seconds 4] [-- settings of ortlet serve]
+
+${Object.entries(MEASURES)
+  .map(([name, { help }]) => `  ${name.padEnd(10)} ${help}`)
+  .join('\n')}
+
+Prints a table and writes load/results/<measurement>.json. Ends with 1 when a request failed that must not.
+
+Examples:
+  npm run load:scheduler -- compute
+  npm run load:scheduler -- compute -- --instances 2 --threads 1
+  npm run load:scheduler -- batching --rounds 9 --seconds 2`;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const flags = argv.slice(own.length + 1);
+  const { values, positionals } = parseArgs({
+    args: [...own],
+    allowPositionals: true,
+    options: { rounds: { type: 'string' }, seconds: { type: 'string', default: '4' }, help: { type: 'boolean' } },
+  });
+  const [name = ''] = positionals;
+  const chosen = MEASURES[name];
+  if (!chosen || values.help) {
+    process.stdout.write(`${HELP}\n`);
+    return values.help ? 0 : 1;
+  }
+  const models = writeHeavyModels();
+  try {
+    const started = performance.now();
+    let done = 0;
+    const report = await chosen.measure({
+      models,
+      rounds: Number(values.rounds ?? chosen.rounds),
+      seconds: Number(values.seconds),
+      flags,
+      onProgress: () => {
+        if (process.stderr.isTTY)
+          process.stderr.write(`\r${++done} measured, ${Math.round((performance.now() - started) / 1000)} s `);
+      },
+    });
+    process.stdout.write(`${printReport(report)}\n`);
+    for (const fault of report.faults) process.stderr.write(`load: ${fault}\n`);
+    const folder = fileURLToPath(new URL('../results', import.meta.url));
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(`${folder}/${name}.json`, `${JSON.stringify(report, undefined, 2)}\n`);
+    return report.faults.length > 0 ? 1 : 0;
+  } finally {
+    rmSync(models, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,93 @@
+// More than the server can take, in an open loop with deadlines: how many answers still come in time, how soon refusals
+// come, what memory does, and how soon all is well again.
+
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ServerProcess } from '../server-process.ts';
+import { binaryRequest, tokens } from './heavy-models.ts';
+import { inferUrl, startOrtlet, startSender } from './ortlet.ts';
+import type { Measure } from './report.ts';
+import { quantile, timesOf } from './statistics.ts';
+
+const DEADLINE_MS = 100;
+const TOKENS = 16;
+const CONNECTIONS = 512;
+const FACTORS = [1, 2, 5, 10];
+const PAUSE_MS = 200;
+
+export const overload: Measure = async ({ models, rounds, seconds, flags, onProgress }) => {
+  const sender = startSender();
+  const server = await startOrtlet(models, flags);
+  const faults: string[] = [];
+  const rows: (string | number)[][] = [];
+  try {
+    const url = inferUrl(server, 'encoder');
+    const request = (headers = {}) => [1, 2, 3, 4].map((seed) => binaryRequest(url, tokens(TOKENS, seed), headers));
+    const bounded = request({ 'x-request-timeout-ms': DEADLINE_MS });
+    const closed = { url: url.href, requests: request(), connections: 16, seconds };
+    await sender.ask(closed);
+    const capacity =
+      (await sender.ask(closed).then(({ samples, elapsedMs }) => (samples.length * 1000) / elapsedMs)) ?? 0;
+    const calm = { url: url.href, requests: bounded, connections: CONNECTIONS, rate: capacity / 4 };
+    for (const factor of Array.from({ length: rounds }, () => FACTORS).flat()) {
+      const before = residentBytes(server);
+      let peak = before;
+      const watch = setInterval(() => {
+        peak = Math.max(peak, residentBytes(server));
+      }, 50);
+      const result = await sender.ask({ ...calm, seconds, rate: Math.round(capacity * factor) });
+      clearInterval(watch);
+      await delay(PAUSE_MS);
+      const after = await sender.ask({ ...calm, seconds: 2 });
+      const { samples, elapsedMs, unsent, cpu } = result;
+      const accepted = timesOf(samples);
+      const inTime = accepted.filter((ms) => ms <= DEADLINE_MS).length;
+      const refused = timesOf(samples, (status) => status === 503);
+      const late = timesOf(samples, (status) => status === 504);
+      const others = samples.filter(({ status }) => ![200, 503, 504].includes(status));
+      if (others.length > 0)
+        faults.push(`${factor} x: ${others.length} requests were answered otherwise, ${others[0]!.status} for example`);
+      rows.push([
+        `${factor} x`,
+        samples.length + unsent,
+        (inTime * 1000) / elapsedMs,
+        quantile(accepted, 0.99),
+        refused.length,
+        refused.length > 0 ? quantile(refused, 0.99) : '-',
+        late.length,
+        unsent,
+        (peak - before) / 2 ** 20,
+        quantile(timesOf(after.samples), 0.99),
+        cpu,
+      ]);
+      onProgress();
+    }
+    return {
+      title: `Open loop, deadlines of ${DEADLINE_MS} ms, the encoder with ${TOKENS} tokens; it takes ${capacity.toFixed(0)} rows/s in a closed loop`,
+      header: [
+        'offered',
+        'requests',
+        'in time/s',
+        'p99 ms',
+        '503',
+        '503 p99 ms',
+        '504',
+        'unsent',
+        'RSS + MiB',
+        'p99 ms after',
+        'sender CPU',
+      ],
+      rows,
+      faults,
+    };
+  } finally {
+    sender.end();
+    await server.end();
+  }
+};
+
+/** Of the server's own process, without its engines. */
+function residentBytes({ pid }: ServerProcess): number {
+  const kib = /^VmRSS:\s+([0-9]+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}
