@@ -15,18 +15,22 @@ interface Sample {
 interface Declaration {
   readonly name: string;
   readonly help: string;
+  /** How the values of several processes become one. */
+  readonly aggregator?: 'max';
 }
 
 /** A metric whose children are tallies, registered with prom-client in place of one of its own. */
 abstract class TallyFamily<Child> {
   readonly name: string;
   readonly help: string;
+  readonly aggregator: 'sum' | 'max';
   abstract readonly type: 'counter' | 'gauge' | 'histogram';
   readonly #children = new Map<string, { labels: Labels; child: Child }>();
 
-  constructor({ name, help }: Declaration, registry: Registry) {
+  constructor({ name, help, aggregator = 'sum' }: Declaration, registry: Registry) {
     this.name = name;
     this.help = help;
+    this.aggregator = aggregator;
     // prom-client asks a metric for no more than its name and get().
     registry.registerMetric(this as never);
   }
@@ -45,7 +49,7 @@ abstract class TallyFamily<Child> {
   /** What prom-client renders. */
   async get() {
     const values = [...this.#children.values()].flatMap(({ labels, child }) => this.samples(labels, child));
-    return { name: this.name, help: this.help, type: this.type, aggregator: 'sum', values };
+    return { name: this.name, help: this.help, type: this.type, aggregator: this.aggregator, values };
   }
 
   protected abstract create(): Child;
