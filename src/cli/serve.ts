@@ -49,7 +49,6 @@ async function serveReplicas(settings: Settings): Promise<number> {
 
   const signal = await ended;
   logger.info({ signal }, 'shutting down');
-  started.catch(() => {}); // What is being started is ended too.
   const complete = await supervisor.stop();
   logger.info({ complete }, 'stopped');
   return complete ? 0 : 1;

@@ -16,7 +16,7 @@ interface Declaration {
   readonly name: string;
   readonly help: string;
   /** How the values of several processes become one. */
-  readonly aggregator?: 'max';
+  readonly aggregator?: 'sum' | 'max';
 }
 
 /** A metric whose children are tallies, registered with prom-client in place of one of its own. */
