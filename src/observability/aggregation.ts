@@ -3,9 +3,7 @@
 
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue } from 'prom-client';
 import { METRICS } from './metrics.ts';
-
-/** Every metric of one process at one moment, as prom-client hands it over. */
-export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
+import type { MetricsSnapshot } from './tally.ts';
 
 /** Prometheus text of what all processes say together; families are joined by their own aggregator. */
 export function renderTogether(snapshots: readonly MetricsSnapshot[]): Promise<string> {

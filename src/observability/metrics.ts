@@ -1,8 +1,7 @@
 // Every metric, declared once. Labels come only from configured models and fixed lists, never from a request.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { MetricsSnapshot } from './aggregation.ts';
-import { HistogramFamily, ScalarFamily } from './tally.ts';
+import { HistogramFamily, type MetricsSnapshot, ScalarFamily } from './tally.ts';
 
 const MODEL = ['model', 'version'] as const;
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

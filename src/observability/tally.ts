@@ -2,7 +2,10 @@
 // 6 % of the server's time under load. A tally is found once, when a model is loaded, and counted with plain additions;
 // prom-client still renders it.
 
-import type { Registry } from 'prom-client';
+import type { MetricObjectWithValues, MetricValue, Registry } from 'prom-client';
+
+/** Every metric of one process at one moment, as prom-client hands it over. */
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 type Labels = Readonly<Record<string, string>>;
 

@@ -5,7 +5,7 @@
 //              ◀──scrape──  ──measure──▶ every replica  ──measured──▶  ──scraped──▶
 
 import type { Settings } from '../config/schema.ts';
-import type { MetricsSnapshot } from '../observability/aggregation.ts';
+import type { MetricsSnapshot } from '../observability/tally.ts';
 
 export type ToReplica =
   /** `listenFirst`: at once, because nobody else answers; else when the models are loaded. */

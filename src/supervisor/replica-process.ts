@@ -4,7 +4,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '../config/schema.ts';
-import type { MetricsSnapshot } from '../observability/aggregation.ts';
+import type { MetricsSnapshot } from '../observability/tally.ts';
 import type { Serving, ToReplica, ToSupervisor } from './messages.ts';
 
 // In development the child runs the same .ts file by type stripping, in dist the compiled .js.

@@ -10,9 +10,10 @@ import { createServer as createListener } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '../config/schema.ts';
 import { restartDelayMs } from '../execution/restart-policy.ts';
-import { labelled, lasting, type MetricsSnapshot, ownMetrics, renderTogether } from '../observability/aggregation.ts';
+import { labelled, lasting, ownMetrics, renderTogether } from '../observability/aggregation.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
+import type { MetricsSnapshot } from '../observability/tally.ts';
 import type { Serving } from './messages.ts';
 import { ReplicaProcess } from './replica-process.ts';
 

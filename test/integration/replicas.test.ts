@@ -94,6 +94,12 @@ describe('replicas', () => {
   test('one port, more than one process, one sum of metrics; engines share the processors', async () => {
     using repository = repositoryOf({ 'm.onnx': doubling() });
     using group = await startedGroup(repository.path);
+    // Each process gives its request ids a beginning of its own.
+    const answering = new Set<string>();
+    await until(async () => {
+      const { headers } = await fetch(`${group.address}/v2/health/live`, { headers: { connection: 'close' } });
+      return answering.add(headers.get('x-request-id')!.slice(0, 8)).size === 2;
+    });
     const clients = load(group.address, 16);
     await until(() => clients.answered.length >= 400);
     await clients.stop();
@@ -159,18 +165,21 @@ describe('replicas', () => {
     expect((await fetch(`${group.address}/v2/health/ready`)).status).toBe(200);
   });
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s under load ends every process, and the exit code is 0', async (signal) => {
-    using repository = repositoryOf({ 'm.onnx': doubling() });
-    using group = await startedGroup(repository.path);
-    const clients = load(group.address, 4);
-    await until(() => clients.answered.length >= 20);
-    const stopped = clients.stop();
-    group.child.kill(signal);
-    expect(await group.exited).toBe(0);
-    await stopped;
-    expect(group.processes().length).toBe(4);
-    expect(group.processes().filter(alive)).toEqual([]);
-  });
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s under load ends every process, and the exit code is 0',
+    async (signal) => {
+      using repository = repositoryOf({ 'm.onnx': doubling() });
+      using group = await startedGroup(repository.path);
+      const clients = load(group.address, 4);
+      await until(() => clients.answered.length >= 20);
+      const stopped = clients.stop();
+      group.child.kill(signal);
+      expect(await group.exited).toBe(0);
+      await stopped;
+      expect(group.processes().length).toBe(4);
+      expect(group.processes().filter(alive)).toEqual([]);
+    },
+  );
 
   test('when the supervisor is killed, no replica and no engine is left', async () => {
     using repository = repositoryOf({ 'm.onnx': doubling() });
