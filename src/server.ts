@@ -11,6 +11,7 @@ import { CoreShare } from './batching/core-share.ts';
 import type { Settings } from './config/schema.ts';
 import { type CpuLimits, coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { createApp } from './http/app.ts';
+import { readiness } from './http/routes/health.ts';
 import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver } from './model/loader.ts';
 import type { Model } from './model/model.ts';
@@ -28,8 +29,12 @@ import { DataPlane } from './serving/data-plane.ts';
 export interface Server {
   readonly app: FastifyInstance;
   readonly registry: Registry;
-  /** Listens, at once or when all models have been tried, as `order` says; resolves with the address after both. */
-  start(onProgress?: (done: number, total: number) => void, order?: 'listen first' | 'load first'): Promise<string>;
+  /**
+   * Listens and loads the models; resolves with the address when all have been tried.
+   * @param order `listen first` by default
+   * @throws ServingError MODEL_NOT_READY when it was to listen only if ready
+   */
+  start(onProgress?: (done: number, total: number) => void, order?: StartOrder): Promise<string>;
   /** Loads the models without listening. */
   load(onProgress?: (done: number, total: number) => void): Promise<void>;
   /** Takes no more, finishes what is inside, releases the engines; false when the drain limit cut it short. */
@@ -37,6 +42,8 @@ export interface Server {
   /** What this process has counted. */
   measure(): Promise<MetricsSnapshot>;
 }
+
+export type StartOrder = 'listen first' | 'load first' | 'listen if ready';
 
 /** What a process that is one of several gets from them. */
 export interface ServerGroup {
@@ -70,6 +77,7 @@ export async function createServer(
       const listen = () => app.listen({ host: settings.host, port: settings.port });
       const early = order === 'listen first' ? await listen() : undefined;
       await registry.loadAll(onProgress);
+      if (order === 'listen if ready') readiness(dataPlane);
       const address = early ?? (await listen());
       if (poller) void poll(poller, settings, ended.signal, logger);
       return address;

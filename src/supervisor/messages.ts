@@ -6,10 +6,10 @@
 
 import type { Settings } from '../config/schema.ts';
 import type { MetricsSnapshot } from '../observability/tally.ts';
+import type { StartOrder } from '../server.ts';
 
 export type ToReplica =
-  /** `listenFirst`: at once, because nobody else answers; else when the models are loaded. */
-  | { readonly kind: 'start'; readonly settings: Settings; readonly place: number; readonly listenFirst: boolean }
+  | { readonly kind: 'start'; readonly settings: Settings; readonly place: number; readonly order: StartOrder }
   /** Accept no connection any more, serve those there are until they are closed, then stop. */
   | { readonly kind: 'retire' }
   | { readonly kind: 'stop' }

@@ -5,6 +5,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '../config/schema.ts';
 import type { MetricsSnapshot } from '../observability/tally.ts';
+import type { StartOrder } from '../server.ts';
 import type { Serving, ToReplica, ToSupervisor } from './messages.ts';
 
 // In development the child runs the same .ts file by type stripping, in dist the compiled .js.
@@ -58,8 +59,8 @@ export class ReplicaProcess {
   }
 
   /** Resolves when it listens and has tried its models. @throws what it could not start for, with its `code` */
-  start(settings: Settings, listenFirst: boolean): Promise<Serving> {
-    this.#send({ kind: 'start', settings, place: this.place, listenFirst });
+  start(settings: Settings, order: StartOrder): Promise<Serving> {
+    this.#send({ kind: 'start', settings, place: this.place, order });
     return this.#serving.promise;
   }
 

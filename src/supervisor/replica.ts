@@ -34,13 +34,13 @@ async function receive(message: ToReplica): Promise<void> {
 }
 
 async function serve(start: Start): Promise<void> {
-  const { settings, place, listenFirst } = start;
+  const { settings, place, order } = start;
   const logger = createLogger(settings.logLevel).child({ replica: place });
   try {
     const server = await createServer(settings, logger, { renderMetrics: scrape });
     run({ server, start, logger });
     const onProgress = (done: number, total: number) => send({ kind: 'progress', done, total });
-    const address = await server.start(onProgress, listenFirst ? 'listen first' : 'load first');
+    const address = await server.start(onProgress, order);
     const { unready } = server.registry;
     logger.info({ unready }, 'replica ready');
     send({ kind: 'serving', address, models: server.registry.names(), unready });

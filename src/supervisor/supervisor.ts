@@ -14,6 +14,7 @@ import { labelled, lasting, ownMetrics, renderTogether } from '../observability/
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { MetricsSnapshot } from '../observability/tally.ts';
+import type { StartOrder } from '../server.ts';
 import type { Serving } from './messages.ts';
 import { ReplicaProcess } from './replica-process.ts';
 
@@ -93,18 +94,19 @@ export class Supervisor {
 
   /** Starts a replica and gives it its place. @throws when it could not start, or the end has begun */
   async #launch(index: number, onProgress: (done: number, total: number) => void = () => {}): Promise<Serving> {
-    const { replica, serving } = await this.#spawn(index, onProgress);
+    // Where nobody answers, health at least should; a server alone does the same.
+    const alone = this.#places.every((place) => !place.serving);
+    const { replica, serving } = await this.#spawn(index, alone ? 'listen first' : 'load first', onProgress);
     this.#admit(replica);
     return serving;
   }
 
-  async #spawn(index: number, onProgress: (done: number, total: number) => void = () => {}) {
-    const alone = this.#places.every((place) => !place.serving);
+  async #spawn(index: number, order: StartOrder, onProgress: (done: number, total: number) => void = () => {}) {
     const replica = new ReplicaProcess(index, { onProgress, onScrape: () => this.#render() });
     this.#starting.add(replica);
     this.#changed();
     try {
-      const serving = await replica.start(this.#settings, alone);
+      const serving = await replica.start(this.#settings, order);
       this.#closing.signal.throwIfAborted();
       return { replica, serving };
     } finally {
@@ -167,15 +169,7 @@ export class Supervisor {
     if (place.filling || !place.serving) return true;
     place.filling = true;
     try {
-      const { replica, serving } = await this.#spawn(index);
-      if (serving.unready !== undefined) {
-        this.#logger.error(
-          { replica: index, unready: serving.unready },
-          'roll called off: the new replica is not ready',
-        );
-        await this.#end(replica, 'retire');
-        return false;
-      }
+      const { replica } = await this.#spawn(index, 'listen if ready');
       const old = place.serving as ReplicaProcess | undefined;
       if (old) this.#retiring.add(old);
       this.#admit(replica);
@@ -192,12 +186,14 @@ export class Supervisor {
 
   async #render(): Promise<string> {
     const serving = this.#places.flatMap((place) => place.serving ?? []);
+    // As it is now: one that goes while it is asked counts once.
+    const departed = this.#departed;
     const snapshots = await Promise.all([
       ...serving.map(async (replica) => labelled(await replica.measure(), String(replica.place))),
       // Its place in the process metrics is its successor's.
       ...[...this.#retiring].map(async (replica) => ownMetrics(await replica.measure())),
     ]);
-    return renderTogether([labelled(await this.#metrics.measure(), 'supervisor'), this.#departed, ...snapshots]);
+    return renderTogether([labelled(await this.#metrics.measure(), 'supervisor'), departed, ...snapshots]);
   }
 
   #changed(): void {

@@ -14,6 +14,7 @@ interface Line {
   readonly pid: number;
   readonly address?: string;
   readonly enginePid?: number;
+  readonly how?: string;
   readonly replica?: number;
   readonly replicaPid?: number;
   readonly threads?: { readonly count: number; readonly reason: string };
@@ -160,7 +161,8 @@ describe('replicas', () => {
     using group = await startedGroup(repository.path);
     repository.add('broken.onnx', 'no model');
     group.child.kill('SIGHUP');
-    await until(() => group.of('roll called off: the new replica is not ready').length === 1);
+    await until(() => group.of('roll called off').length === 1);
+    expect(group.of('roll called off')).toMatchObject([{ how: expect.stringContaining("model 'broken' version 1") }]);
     expect(group.replicaPids().map(alive)).toEqual([true, true]);
     expect((await fetch(`${group.address}/v2/health/ready`)).status).toBe(200);
   });
