@@ -9,14 +9,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { CoreShare } from './batching/core-share.ts';
 import type { Settings } from './config/schema.ts';
-import { coresOf, readCpuLimits } from './execution/cpu-plan.ts';
+import { type CpuLimits, coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { createApp } from './http/app.ts';
+import { readiness } from './http/routes/health.ts';
 import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver } from './model/loader.ts';
 import type { Model } from './model/model.ts';
 import { findSources, type ModelSource } from './model/source.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
+import type { MetricsSnapshot } from './observability/tally.ts';
 import { fingerprints } from './repository/fingerprint.ts';
 import { type Fingerprints, Poller } from './repository/poller.ts';
 import { isRetired, MODEL_STATES, Registry } from './repository/registry.ts';
@@ -27,24 +29,40 @@ import { DataPlane } from './serving/data-plane.ts';
 export interface Server {
   readonly app: FastifyInstance;
   readonly registry: Registry;
-  /** Listens at once, then loads the models; resolves with the address when all have been tried. */
-  start(onProgress?: (done: number, total: number) => void): Promise<string>;
+  /**
+   * Listens and loads the models; resolves with the address when all have been tried.
+   * @param order `listen first` by default
+   * @throws ServingError MODEL_NOT_READY when it was to listen only if ready
+   */
+  start(onProgress?: (done: number, total: number) => void, order?: StartOrder): Promise<string>;
   /** Loads the models without listening. */
   load(onProgress?: (done: number, total: number) => void): Promise<void>;
   /** Takes no more, finishes what is inside, releases the engines; false when the drain limit cut it short. */
   stop(): Promise<boolean>;
+  /** What this process has counted. */
+  measure(): Promise<MetricsSnapshot>;
+}
+
+export type StartOrder = 'listen first' | 'load first' | 'listen if ready';
+
+/** What a process that is one of several gets from them. */
+export interface ServerGroup {
+  /** The metrics of all together, in Prometheus' text format. */
+  renderMetrics(): Promise<string>;
 }
 
 export async function createServer(
   settings: Settings,
   logger: Logger = createLogger(settings.logLevel),
+  group?: ServerGroup,
 ): Promise<Server> {
   const metrics = new Metrics();
   const registry = createRegistry(settings, metrics, logger);
   const admission = new Admission(settings.maxInFlightBytes);
   const dataPlane = new DataPlane(registry, admission);
   const ended = new AbortController();
-  const app = await createApp({ dataPlane, registry, metrics, logger }, settings);
+  const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
+  const app = await createApp({ dataPlane, registry, metrics, renderMetrics, logger }, settings);
 
   return {
     app,
@@ -53,11 +71,14 @@ export async function createServer(
       registry.scan();
       await registry.loadAll(onProgress);
     },
-    async start(onProgress) {
+    async start(onProgress, order = 'listen first') {
       registry.scan();
       const poller = settings.modelControl === 'poll' ? new Poller(look(settings), registry) : undefined;
-      const address = await app.listen({ host: settings.host, port: settings.port });
+      const listen = () => app.listen({ host: settings.host, port: settings.port });
+      const early = order === 'listen first' ? await listen() : undefined;
       await registry.loadAll(onProgress);
+      if (order === 'listen if ready') readiness(dataPlane);
+      const address = early ?? (await listen());
       if (poller) void poll(poller, settings, ended.signal, logger);
       return address;
     },
@@ -65,6 +86,7 @@ export async function createServer(
       ended.abort();
       return stop(app, admission, registry, settings.drainTimeoutMs);
     },
+    measure: () => metrics.measure(),
   };
 }
 
@@ -114,8 +136,9 @@ async function stop(
 
 function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): Registry {
   const scan = () => scanRepository(settings.models, modelFileOf);
-  const cores = new CoreShare(coresOf(readCpuLimits()), () => performance.now());
-  const load = (source: ModelSource) => loadObserved(source, cores, metrics, logger);
+  const limits = shareLimits(readCpuLimits(), settings.replicas);
+  const cores = new CoreShare(coresOf(limits), () => performance.now());
+  const load = (source: ModelSource) => loadObserved(source, limits, cores, metrics, logger);
   return new Registry({
     concurrency: Math.max(2, availableParallelism()),
     discover: () => scan().map(({ name }) => name),
@@ -136,11 +159,17 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
   });
 }
 
-async function loadObserved(source: ModelSource, cores: CoreShare, metrics: Metrics, logger: Logger): Promise<Model> {
+async function loadObserved(
+  source: ModelSource,
+  limits: CpuLimits,
+  cores: CoreShare,
+  metrics: Metrics,
+  logger: Logger,
+): Promise<Model> {
   const { name, version } = source;
   const log = logger.child({ model: name, version });
   try {
-    const model = await loadModel(source, cores, observe(name, version, metrics, log));
+    const model = await loadModel(source, limits, cores, observe(name, version, metrics, log));
     const { sample: _, labels: __, triton: ___, ...facts } = model.facts;
     log.info({ ...facts }, 'model loaded');
     return model;

@@ -1,23 +1,61 @@
 // `ortlet serve`: until a signal comes.
 
+import { SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
+import { readCpuLimits, shareLimits } from '../execution/cpu-plan.ts';
 import { createLogger } from '../observability/logger.ts';
 import { createServer } from '../server.ts';
+import { Supervisor } from '../supervisor/supervisor.ts';
 import { progressBar } from './progress.ts';
 
 export async function serve(settings: Settings): Promise<number> {
+  return settings.replicas === 1 ? serveAlone(settings) : serveReplicas(settings);
+}
+
+async function serveAlone(settings: Settings): Promise<number> {
   const logger = createLogger(settings.logLevel);
   const server = await createServer(settings, logger);
   const ended = untilSignal();
   const address = await server.start(progressBar('loading models'));
   logger.info({ address, models: server.registry.names(), unready: server.registry.unready }, 'ready');
-  if (process.stderr.isTTY) process.stderr.write(`\nOrtlet answers on ${address}: try ${address}/docs\n\n`);
+  sayWhere(address);
 
   const signal = await ended;
   logger.info({ signal }, 'shutting down');
   const complete = await server.stop();
   logger.info({ complete }, 'stopped');
   return complete ? 0 : 1;
+}
+
+/** The same, by several processes behind one port; SIGHUP replaces them one after the other. */
+async function serveReplicas(settings: Settings): Promise<number> {
+  if (settings.modelControl === 'explicit') {
+    const why = 'a request to load or unload a model would reach one replica alone';
+    throw new SettingsError(`replicas '${settings.replicas}' and modelControl 'explicit' exclude each other: ${why}`);
+  }
+  const { replicas } = shareLimits(readCpuLimits(), settings.replicas);
+  const logger = createLogger(settings.logLevel);
+  const supervisor = new Supervisor({ ...settings, replicas }, logger);
+  const ended = untilSignal();
+  process.on('SIGHUP', () => {
+    logger.info({ signal: 'SIGHUP' }, 'rolling the replicas');
+    void supervisor.roll();
+  });
+  const started = supervisor.start(progressBar('loading models')).then(({ address, models, unready }) => {
+    logger.info({ address, replicas, models, unready }, 'ready');
+    sayWhere(address);
+  });
+  await Promise.race([started, ended]);
+
+  const signal = await ended;
+  logger.info({ signal }, 'shutting down');
+  const complete = await supervisor.stop();
+  logger.info({ complete }, 'stopped');
+  return complete ? 0 : 1;
+}
+
+function sayWhere(address: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\nOrtlet answers on ${address}: try ${address}/docs\n\n`);
 }
 
 function untilSignal(): Promise<NodeJS.Signals> {

@@ -57,6 +57,10 @@ export const settingsSchema = z.strictObject({
   models: z.string().min(1).default('./models').describe('Folder of models, or one `.onnx` file'),
   host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
   port: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port to listen on; 0 takes a free one'),
+  replicas: z
+    .union([z.literal('auto'), z.coerce.number().int().min(1).max(256)])
+    .default(1)
+    .describe('Server processes that share the port; `auto` starts one for each CPU that may be used'),
   serverName: z
     .string()
     .min(1)

@@ -9,6 +9,8 @@ export interface CpuLimits {
   readonly affinity: number;
   /** CPUs' worth of time that the cgroup grants (0.5 is half a CPU); undefined: no quota. */
   readonly quota: number | undefined;
+  /** Server processes that share them; 1 by default. */
+  readonly replicas?: number;
 }
 
 export interface CpuPlan {
@@ -16,20 +18,25 @@ export interface CpuPlan {
   readonly reason: string;
 }
 
-/** Threads for each of `instances` engines, so that together they stay within the limits; at least 1. */
+/** Threads for each of `instances` engines, so that those of all replicas stay within the limits; at least 1. */
 export function planThreads(limits: CpuLimits, instances: number): CpuPlan {
-  const { affinity, quota } = limits;
+  const { affinity, quota, replicas = 1 } = limits;
   const cores = coresOf(limits);
   const source = quota !== undefined && quota < affinity ? `a cgroup quota of ${quota} CPUs` : `${affinity} CPUs`;
   return {
     threads: Math.max(1, Math.floor(cores / instances)),
-    reason: `${source} shared by ${instances} instance${instances === 1 ? '' : 's'}`,
+    reason: `${source} shared by ${replicas > 1 ? `${replicas} replicas of ` : ''}${instances} instance${instances === 1 ? '' : 's'}`,
   };
 }
 
-/** Whole cores that the engines may use together; at least 1. */
-export function coresOf({ affinity, quota }: CpuLimits): number {
-  return Math.max(1, Math.floor(Math.min(affinity, quota ?? affinity)));
+/** Whole cores that the engines of one replica may use together; at least 1. */
+export function coresOf({ affinity, quota, replicas = 1 }: CpuLimits): number {
+  return Math.max(1, Math.floor(Math.min(affinity, quota ?? affinity) / replicas));
+}
+
+/** The limits as one of several replicas has them; `auto` is one for each whole core. */
+export function shareLimits(limits: CpuLimits, replicas: number | 'auto'): CpuLimits & { readonly replicas: number } {
+  return { ...limits, replicas: replicas === 'auto' ? coresOf(limits) : replicas };
 }
 
 /** Reads the limits of this process: the affinity mask, and the quota of cgroup v2 or v1. */

@@ -47,6 +47,8 @@ export interface AppParts {
   readonly dataPlane: DataPlane;
   readonly registry: Registry;
   readonly metrics: Metrics;
+  /** Prometheus' text, of all processes where there are several. */
+  readonly renderMetrics: () => Promise<string>;
   readonly logger: Logger;
 }
 
@@ -56,7 +58,7 @@ const SLOWEST_REQUEST_MS = 120_000;
 const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
-  const { dataPlane, registry, metrics, logger } = parts;
+  const { dataPlane, registry, metrics, renderMetrics, logger } = parts;
   const onError = createErrorHandler(metrics, logger, options.maxBodyBytes);
   const app = fastify({
     frameworkErrors: onError,
@@ -133,7 +135,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
         responseType: 'text/plain',
       }),
     },
-    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()),
+    async (_request, reply) => reply.type(metrics.contentType).send(await renderMetrics()),
   );
   const platform = { exchange, dataPlane, thread, configured: options.defaultModel };
   if (options.sageMaker) sageMakerRoutes(app, platform);

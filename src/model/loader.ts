@@ -8,7 +8,7 @@ import { CostModel } from '../batching/cost-model.ts';
 import { type BatchObserver, DynamicBatcher } from '../batching/dynamic-batcher.ts';
 import type { ModelSettings } from '../config/schema.ts';
 import { ServingError } from '../errors.ts';
-import { planThreads, readCpuLimits } from '../execution/cpu-plan.ts';
+import { type CpuLimits, planThreads } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
 import { ModelStatistics } from '../observability/statistics.ts';
 
@@ -37,10 +37,15 @@ export interface ModelObserver extends BatchObserver, EngineObserver, RequestObs
  * Loads a version beside whatever serves already; nothing else changes until it has run once.
  * @throws ServingError MODEL_LOAD_FAILED with a reason fit for the repository index
  */
-export async function loadModel(source: ModelSource, cores: CoreShare, observer: ModelObserver): Promise<Model> {
+export async function loadModel(
+  source: ModelSource,
+  limits: CpuLimits,
+  cores: CoreShare,
+  observer: ModelObserver,
+): Promise<Model> {
   const { name, version, config, labels } = source;
   const { settings, triton, versions } = config;
-  const threads = chooseThreads(settings);
+  const threads = chooseThreads(settings, limits);
   checkFile(source);
   const { content, values } = splitOptionalInputs(source);
   const executor = await startEngines({ ...source, content }, threads.count, observer);
@@ -154,9 +159,9 @@ async function startEngines(source: ModelSource, threads: number, observer: Mode
   }
 }
 
-function chooseThreads({ threads, instances }: ModelSettings): { count: number; reason: string } {
+function chooseThreads({ threads, instances }: ModelSettings, limits: CpuLimits): { count: number; reason: string } {
   if (threads !== 'auto') return { count: threads, reason: 'set by configuration' };
-  const plan = planThreads(readCpuLimits(), instances);
+  const plan = planThreads(limits, instances);
   return { count: plan.threads, reason: plan.reason };
 }
 

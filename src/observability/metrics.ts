@@ -1,7 +1,7 @@
 // Every metric, declared once. Labels come only from configured models and fixed lists, never from a request.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { HistogramFamily, ScalarFamily } from './tally.ts';
+import { HistogramFamily, type MetricsSnapshot, ScalarFamily } from './tally.ts';
 
 const MODEL = ['model', 'version'] as const;
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -78,10 +78,28 @@ export const METRICS = {
     kind: 'gauge',
     help: '1 for the state a model version is in, 0 for the others',
     labels: [...MODEL, 'state'],
+    // Of several replicas: 1 for each state that it is in anywhere.
+    aggregator: 'max',
+  },
+  ortlet_replicas: {
+    kind: 'gauge',
+    help: 'With `replicas`: server processes, by state: `ready`, `starting` or `retiring`',
+    labels: ['state'],
+  },
+  ortlet_replica_exits_total: {
+    kind: 'counter',
+    help: 'With `replicas`: server processes that ended by themselves or were killed',
+    labels: [],
   },
 } as const satisfies Record<
   string,
-  { kind: 'histogram' | 'counter' | 'gauge'; help: string; labels: readonly string[]; buckets?: number[] }
+  {
+    kind: 'histogram' | 'counter' | 'gauge';
+    help: string;
+    labels: readonly string[];
+    buckets?: number[];
+    aggregator?: 'max';
+  }
 >;
 
 type MetricName = keyof typeof METRICS;
@@ -155,6 +173,22 @@ export class Metrics {
 
   errorAnswered(code: string): void {
     this.#scalars.get('ortlet_error_responses_total')!.child({ code }).value++;
+  }
+
+  /** Of the supervisor alone, as those that follow it. */
+  replicasChanged(ready: number, starting: number, retiring: number): void {
+    const replicas = this.#scalars.get('ortlet_replicas')!;
+    for (const [state, count] of Object.entries({ ready, starting, retiring })) replicas.child({ state }).value = count;
+    this.#scalars.get('ortlet_replica_exits_total')!.child({}).value += 0;
+  }
+
+  replicaExited(): void {
+    this.#scalars.get('ortlet_replica_exits_total')!.child({}).value++;
+  }
+
+  /** Every metric at this moment, to be joined with those of other processes. */
+  async measure(): Promise<MetricsSnapshot> {
+    return (await this.#registry.getMetricsAsJSON()) as unknown as MetricsSnapshot;
   }
 
   /** Prometheus text format 0.0.4. */

@@ -2,7 +2,10 @@
 // 6 % of the server's time under load. A tally is found once, when a model is loaded, and counted with plain additions;
 // prom-client still renders it.
 
-import type { Registry } from 'prom-client';
+import type { MetricObjectWithValues, MetricValue, Registry } from 'prom-client';
+
+/** Every metric of one process at one moment, as prom-client hands it over. */
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -15,18 +18,22 @@ interface Sample {
 interface Declaration {
   readonly name: string;
   readonly help: string;
+  /** How the values of several processes become one. */
+  readonly aggregator?: 'sum' | 'max';
 }
 
 /** A metric whose children are tallies, registered with prom-client in place of one of its own. */
 abstract class TallyFamily<Child> {
   readonly name: string;
   readonly help: string;
+  readonly aggregator: 'sum' | 'max';
   abstract readonly type: 'counter' | 'gauge' | 'histogram';
   readonly #children = new Map<string, { labels: Labels; child: Child }>();
 
-  constructor({ name, help }: Declaration, registry: Registry) {
+  constructor({ name, help, aggregator = 'sum' }: Declaration, registry: Registry) {
     this.name = name;
     this.help = help;
+    this.aggregator = aggregator;
     // prom-client asks a metric for no more than its name and get().
     registry.registerMetric(this as never);
   }
@@ -45,7 +52,7 @@ abstract class TallyFamily<Child> {
   /** What prom-client renders. */
   async get() {
     const values = [...this.#children.values()].flatMap(({ labels, child }) => this.samples(labels, child));
-    return { name: this.name, help: this.help, type: this.type, aggregator: 'sum', values };
+    return { name: this.name, help: this.help, type: this.type, aggregator: this.aggregator, values };
   }
 
   protected abstract create(): Child;

@@ -93,6 +93,7 @@ describe('imports', () => {
     'model/loader': ['tensor', 'inference', 'errors', 'config/schema', 'batching', 'execution', 'observability'],
     repository: ['model/model', 'model/source', 'errors'],
     serving: ['repository/registry', 'model/model', 'inference', 'errors'],
+    supervisor: ['server', 'config/schema', 'observability', 'execution/restart-policy'],
     http: [
       'serving',
       'repository/registry',

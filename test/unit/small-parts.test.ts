@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { planThreads, readCpuLimits } from '../../src/execution/cpu-plan.ts';
+import { coresOf, planThreads, readCpuLimits, shareLimits } from '../../src/execution/cpu-plan.ts';
 import { restartDelayMs } from '../../src/execution/restart-policy.ts';
 import { Admission } from '../../src/serving/admission.ts';
 
@@ -12,6 +12,15 @@ describe('threads', () => {
     [{ affinity: 2, quota: 16 }, 4, 1],
   ])('%j shared by %i engines: %i each', (limits, instances, threads) => {
     expect(planThreads(limits, instances).threads).toBe(threads);
+  });
+
+  test('replicas share the cores; auto is one for each whole core', () => {
+    const limits = { affinity: 8, quota: 6.5 };
+    expect(shareLimits(limits, 'auto').replicas).toBe(6);
+    expect(shareLimits({ affinity: 8, quota: 0.5 }, 'auto').replicas).toBe(1);
+    const shared = shareLimits(limits, 2);
+    expect([coresOf(shared), planThreads(shared, 1).threads, planThreads(shared, 4).threads]).toEqual([3, 3, 1]);
+    expect(planThreads(shared, 1).reason).toBe('a cgroup quota of 6.5 CPUs shared by 2 replicas of 1 instance');
   });
 
   test('the quota is read from cgroup v2, or v1, or there is none', () => {
