@@ -5,6 +5,7 @@ import type { Settings } from '../config/schema.ts';
 import { readCpuLimits, shareLimits } from '../execution/cpu-plan.ts';
 import { createLogger } from '../observability/logger.ts';
 import { createServer } from '../server.ts';
+import { letHeapGrow } from '../supervisor/heap.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { progressBar } from './progress.ts';
 
@@ -13,6 +14,7 @@ export async function serve(settings: Settings): Promise<number> {
 }
 
 async function serveAlone(settings: Settings): Promise<number> {
+  letHeapGrow();
   const logger = createLogger(settings.logLevel);
   const server = await createServer(settings, logger);
   const ended = untilSignal();

@@ -4,6 +4,7 @@
 
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { createServer, type Server } from '../server.ts';
+import { letHeapGrow } from './heap.ts';
 import type { ToReplica, ToSupervisor } from './messages.ts';
 import { leaveConnections } from './retirement.ts';
 
@@ -16,6 +17,7 @@ const { promise: running, resolve: run } = Promise.withResolvers<{ server: Serve
 const scrapes = new Map<number, (text: string) => void>();
 let scrapeId = 0;
 
+letHeapGrow();
 process.on('message', (message: ToReplica) => void receive(message));
 
 async function receive(message: ToReplica): Promise<void> {
