@@ -55,6 +55,12 @@ export interface AppParts {
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const LONGEST_NAME = 512;
 const SLOWEST_REQUEST_MS = 120_000;
+/** A head is a few kilobytes: whoever needs longer for it holds a socket on purpose. */
+const SLOWEST_HEAD_MS = 20_000;
+/** How late a limit on time may be kept. */
+const SLOWNESS_CHECK_MS = 5_000;
+const LARGEST_HEAD_BYTES = 16_384;
+const MOST_HEADERS = 100;
 const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
@@ -66,6 +72,11 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     logger: false,
     bodyLimit: options.maxBodyBytes,
     requestTimeout: SLOWEST_REQUEST_MS,
+    http: {
+      headersTimeout: SLOWEST_HEAD_MS,
+      connectionsCheckingInterval: SLOWNESS_CHECK_MS,
+      maxHeaderSize: LARGEST_HEAD_BYTES,
+    },
     keepAliveTimeout: 72_000,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -73,6 +84,8 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     genReqId: requestIds(),
     routerOptions: { maxParamLength: LONGEST_NAME, ignoreTrailingSlash: true },
   });
+  app.server.maxHeadersCount = MOST_HEADERS;
+  app.addHook('onRequest', refuseTwoHosts);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -154,6 +167,21 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
     const given = headers['x-request-id'];
     return typeof given === 'string' && REQUEST_ID.test(given) ? given : `${prefix}-${(++count).toString(36)}`;
   };
+}
+
+/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400). */
+function refuseTwoHosts({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const { rawHeaders } = raw;
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  if (hosts < 2) done();
+  else {
+    reply.header('connection', 'close');
+    done(new ServingError('INVALID_REQUEST', `${hosts} Host headers: send one.`));
+  }
 }
 
 /** Makes the refusal of what no route takes: 405 with `Allow` where the path exists with another method, else 404. */
