@@ -25,7 +25,11 @@ export const deadlines: Measure = async ({ models, flags, onProgress }) => {
   try {
     const rows = [];
     for (const step of [shortDeadlines, disconnects, badRows]) {
-      rows.push(await step(server, faults));
+      rows.push(
+        await step(server, faults).catch((error: Error) => {
+          throw new Error(`${step.name}: ${error.message}. ${server.output}`);
+        }),
+      );
       onProgress();
     }
     return { title: `${COUNT} requests each`, header: ['what', 'found', 'figures'], rows, faults };

@@ -206,6 +206,7 @@ export class DynamicBatcher implements Scheduler {
     const { cores } = this.#options;
     const now = this.#options.now();
     const occasion = this.#occasion();
+    this.#dropHopeless(occasion, now);
     const state = {
       groups: this.#queue.groups(),
       occasion,
@@ -215,7 +216,6 @@ export class DynamicBatcher implements Scheduler {
       waitingSince: this.#waitingSince,
       exploring: this.#batches % EXPLORE_EVERY === EXPLORE_EVERY - 1,
     };
-    for (const entry of hopeless(state)) this.#settle(entry, this.#late(entry));
     const decision = nextBatch(state, this.#policy());
     if (!decision) return false;
     if (decision.waitUntil !== undefined) {
@@ -242,6 +242,15 @@ export class DynamicBatcher implements Scheduler {
       cores.started(this.#user, predictedMs),
     );
     return true;
+  }
+
+  /** Whoever stood behind one that is dropped may be hopeless too. */
+  #dropHopeless(occasion: Occasion, now: number): void {
+    for (;;) {
+      const found = hopeless({ groups: this.#queue.groups(), occasion, now, costs: this.#costs });
+      if (found.length === 0) return;
+      for (const entry of found) this.#settle(entry, this.#late(entry));
+    }
   }
 
   /** Looks at the present whenever it is asked. */
