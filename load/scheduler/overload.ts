@@ -14,6 +14,7 @@ const TOKENS = 16;
 const CONNECTIONS = 512;
 const FACTORS = [1, 2, 5, 10];
 const PAUSE_MS = 200;
+const PROMPT_MS = 5;
 
 export const overload: Measure = async ({ models, rounds, seconds, flags, onProgress }) => {
   const sender = startSender();
@@ -53,6 +54,7 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
         (inTime * 1000) / elapsedMs,
         quantile(accepted, 0.99),
         refused.length,
+        refused.length > 0 ? refused.filter((ms) => ms > PROMPT_MS).length : '-',
         refused.length > 0 ? quantile(refused, 0.99) : '-',
         late.length,
         unsent,

@@ -1,6 +1,6 @@
 // What a measurement gives: a table, and what went wrong.
 
-export interface MeasureOptions {
+interface MeasureOptions {
   /** Folder with the heavy models. */
   readonly models: string;
   readonly rounds: number;

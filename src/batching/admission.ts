@@ -49,20 +49,28 @@ export function refuse(
 ): Refusal | undefined {
   const full = fullness(request, load, limits);
   if (full) {
-    const retryAfterMs = expectedWaitMs(load.work, load, costs, now);
+    const retryAfterMs = expectedWaitMs(load, costs, now);
     return { code: 'QUEUE_FULL', message: `Exceeds maximum queue size: ${full}. Retry later.`, retryAfterMs };
   }
   const leftMs = request.deadlineAt - now;
   if (leftMs <= 0) {
-    const retryAfterMs = expectedWaitMs(load.work, load, costs, now);
+    const retryAfterMs = expectedWaitMs(load, costs, now);
     return { code: 'QUEUE_TIMEOUT', message: 'Request timeout expired before it could be queued.', retryAfterMs };
   }
   // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right.
   if (load.running.size < load.engines || !costs.calibrated) return undefined;
-  const ownMs = costs.predictMs(request.work) * (1 + costs.relativeError);
+  // Others will share its run, so that it takes as long as a full one; half of its time at most, to leave some for waiting.
+  const maxWork = costs.workWithin(leftMs / 2, load.maxWork);
+  const neededAfter = (work: number) => {
+    const runs = Math.ceil((work + request.work) / maxWork);
+    return (
+      ((runningMs(load, now) + runs * costs.predictMs(Math.max(maxWork, request.work))) * (1 + costs.relativeError)) /
+      load.engines
+    );
+  };
   // Mostly there is time even if all the others go first.
-  if (expectedWaitMs(load.work, load, costs, now) + ownMs <= leftMs) return undefined;
-  const neededMs = expectedWaitMs(load.work - load.workBehind(request.dueAt), load, costs, now) + ownMs;
+  if (neededAfter(load.work) <= leftMs) return undefined;
+  const neededMs = neededAfter(load.work - load.workBehind(request.dueAt));
   if (neededMs <= leftMs) return undefined;
   const [needed, left] = [neededMs, leftMs].map((ms) => Math.ceil(ms));
   return {
@@ -73,18 +81,15 @@ export function refuse(
 }
 
 /** Time until an engine has done what it runs and so much waiting work, in milliseconds. */
-export function expectedWaitMs(
-  work: number,
-  { running, engines, maxWork }: Pick<QueueLoad, 'running' | 'engines' | 'maxWork'>,
-  costs: CostModel,
-  now: number,
-): number {
+export function expectedWaitMs(load: QueueLoad, costs: CostModel, now: number): number {
+  const runs = Math.ceil(load.work / load.maxWork);
+  return (runningMs(load, now) + runs * costs.predictMs(Math.min(load.work, load.maxWork))) / Math.max(1, load.engines);
+}
+
+function runningMs({ running }: QueueLoad, now: number): number {
   let ms = 0;
   for (const { endsAt } of running) ms += Math.max(0, endsAt - now);
-  const batches = Math.floor(work / maxWork);
-  if (batches > 0) ms += batches * costs.predictMs(maxWork);
-  if (work > batches * maxWork) ms += costs.predictMs(work - batches * maxWork);
-  return ms / Math.max(1, engines);
+  return ms;
 }
 
 function fullness(

@@ -161,7 +161,7 @@ function fill<Request extends WaitingRequest>(
     const earliest = Math.min(deadlineAt, request.deadlineAt);
     if (requests.length > 0) {
       if (rows + request.rows > maxRows || work > maxWork) return { requests, reason: 'full' };
-      if (now + costs.predictMs(work) > earliest) return { requests, reason: 'deadline' };
+      if (now + costs.cautiousMs(work) > earliest) return { requests, reason: 'deadline' };
     }
     requests.push(request);
     rows += request.rows;

@@ -43,6 +43,11 @@ export class CostModel {
     return this.#error;
   }
 
+  /** A prediction that few runs exceed, in milliseconds: for promises. @param work from 1 */
+  cautiousMs(work: number): number {
+    return this.predictMs(work) * (1 + 2 * this.#error);
+  }
+
   /**
    * Learns from a finished run.
    * @returns what had been predicted for it, in milliseconds; 0: nothing
@@ -72,6 +77,13 @@ export class CostModel {
       this.#limit = this.#knee(most);
     }
     return this.#limit;
+  }
+
+  /** The largest work, by halves of the most that is allowed, that is expected to be done in time; at least 1. */
+  workWithin(ms: number, most: number): number {
+    let work = most;
+    while (work > 1 && this.predictMs(work) > ms) work /= 2;
+    return Math.max(1, work);
   }
 
   #knee(most: number): number {

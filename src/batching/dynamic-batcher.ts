@@ -401,7 +401,7 @@ export class DynamicBatcher implements Scheduler {
     if (entry.state === 'running') {
       return new ServingError('DEADLINE_EXCEEDED', 'The deadline passed while the model ran. Allow more time.');
     }
-    const retryAfterMs = expectedWaitMs(this.#queue.work, this.#load, this.#costs, this.#options.now());
+    const retryAfterMs = expectedWaitMs(this.#load, this.#costs, this.#options.now());
     return new ServingError('QUEUE_TIMEOUT', 'Request timeout expired while it waited for an engine.', {
       retryAfterMs,
     });
