@@ -8,6 +8,7 @@ import { inspect } from './cli/inspect.ts';
 import { printConfig } from './cli/print-config.ts';
 import { printOpenapi } from './cli/print-openapi.ts';
 import { serve } from './cli/serve.ts';
+import { tune } from './cli/tune.ts';
 import { printTypes } from './cli/types.ts';
 import { flagName, loadSettings, SettingsError } from './config/load.ts';
 import { SETTING_NAMES, type Settings } from './config/schema.ts';
@@ -16,6 +17,7 @@ const COMMANDS: Record<string, (settings: Settings, path: string | undefined) =>
   serve,
   check,
   inspect,
+  tune,
   openapi: printOpenapi,
   config: printConfig,
   types: printTypes,
@@ -35,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const named = Object.fromEntries(
       SETTING_NAMES.flatMap((s) => (flagName(s) in flags ? [[s, flags[flagName(s)]]] : [])),
     );
-    if (path !== undefined && !['inspect', 'types'].includes(name)) named.models = path;
+    if (path !== undefined && !['inspect', 'tune', 'types'].includes(name)) named.models = path;
     const file = (config as string | undefined) ?? process.env.ORTLET_CONFIG;
     return await command(loadSettings({ flags: named, environment: process.env, file }), path);
   } catch (error) {

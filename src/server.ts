@@ -9,11 +9,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { CoreShare } from './batching/core-share.ts';
 import type { Settings } from './config/schema.ts';
-import { type CpuLimits, coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
+import { coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { createApp } from './http/app.ts';
 import { readiness } from './http/routes/health.ts';
 import { modelFileOf } from './model/config.ts';
-import { loadModel, type ModelObserver } from './model/loader.ts';
+import { loadModel, type ModelObserver, type Surroundings } from './model/loader.ts';
 import type { Model } from './model/model.ts';
 import { findSources, type ModelSource } from './model/source.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -138,7 +138,8 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
   const scan = () => scanRepository(settings.models, modelFileOf);
   const limits = shareLimits(readCpuLimits(), settings.replicas);
   const cores = new CoreShare(coresOf(limits), () => performance.now());
-  const load = (source: ModelSource) => loadObserved(source, limits, cores, metrics, logger);
+  const surroundings = { limits, cores, profiles: settings.profiles };
+  const load = (source: ModelSource) => loadObserved(source, surroundings, metrics, logger);
   return new Registry({
     concurrency: Math.max(2, availableParallelism()),
     discover: () => scan().map(({ name }) => name),
@@ -161,15 +162,14 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
 
 async function loadObserved(
   source: ModelSource,
-  limits: CpuLimits,
-  cores: CoreShare,
+  surroundings: Surroundings,
   metrics: Metrics,
   logger: Logger,
 ): Promise<Model> {
   const { name, version } = source;
   const log = logger.child({ model: name, version });
   try {
-    const model = await loadModel(source, limits, cores, observe(name, version, metrics, log));
+    const model = await loadModel(source, surroundings, observe(name, version, metrics, log));
     const { sample: _, labels: __, triton: ___, ...facts } = model.facts;
     log.info({ ...facts }, 'model loaded');
     return model;
@@ -192,6 +192,7 @@ function observe(name: string, version: string, metrics: Metrics, log: Logger): 
       model.engineExited();
       log.warn({ enginePid, how }, 'engine lost');
     },
+    profilePassedOver: (reason) => log.warn({ reason }, 'profile not used'),
     engineLog: (line) => log.warn({ engine: line }, 'engine output'),
   };
 }

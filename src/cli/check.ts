@@ -21,7 +21,8 @@ export async function check(settings: Settings): Promise<number> {
 }
 
 function describe({ name, version, signature, facts }: Model): string {
-  const { batching, curve, executionProvider, hiddenOutputs, instances, padding, threads } = facts;
+  const { batching, executionProvider, hiddenOutputs, padding, tuning } = facts;
+  const { curve, instances, threads } = tuning;
   return [
     `OK ${name} version ${version}`,
     ...signature.inputs.map((tensor) => `  input   ${describeTensor(tensor)}`),

@@ -15,6 +15,7 @@ Commands:
   serve [path]     Serve a folder of models or one .onnx file (the default command)
   check [path]     Load every model without opening a port; exit 1 if one fails
   inspect <file>   Print what an ONNX file says about itself, without running it
+  tune <model>     Measure how a model runs best on this machine, and keep it for later starts
   types [from]     Print the models' types for the client: of a server (its URL, or a model's),
                    or of a folder of models or an .onnx file, without running it
   openapi          Print the API document as YAML
@@ -24,6 +25,7 @@ Examples:
   ortlet serve ./models --port 9000
   ortlet serve model.onnx
   ORTLET_LOG_LEVEL=debug ortlet
+  ortlet tune simplenet && ortlet serve --instances auto
   ortlet types http://localhost:8080 > models.ts
   curl localhost:8080/v2/models
 

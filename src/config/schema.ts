@@ -38,7 +38,10 @@ export const MODEL_SETTINGS = {
       'Whether requests of different lengths may share a run: `auto` where an input is a mask and the answers are proven equal; in a file also inputs with what they are filled up with, `{input_ids: 0}`',
     ),
   maxBatchSize: z.coerce.number().int().min(1).max(65_536).default(32).describe('Rows of one run at most'),
-  instances: z.coerce.number().int().min(1).max(256).default(1).describe('Engine processes a model version gets'),
+  instances: z
+    .union([z.literal('auto'), z.coerce.number().int().min(1).max(256)])
+    .default(1)
+    .describe('Engine processes a model version gets; `auto` tries which number with how many threads is fastest here'),
   threads: z
     .union([z.literal('auto'), z.coerce.number().int().min(1).max(1024)])
     .default('auto')
@@ -55,6 +58,11 @@ export const MODEL_SETTINGS = {
 
 export const settingsSchema = z.strictObject({
   models: z.string().min(1).default('./models').describe('Folder of models, or one `.onnx` file'),
+  profiles: z
+    .string()
+    .min(1)
+    .default('./profiles')
+    .describe('Folder of what `ortlet tune` has found out, which starts with `instances: auto` use; need not exist'),
   host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
   port: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port to listen on; 0 takes a free one'),
   replicas: z

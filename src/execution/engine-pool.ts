@@ -99,6 +99,16 @@ export class EnginePool implements Executor {
     this.#listener = listener;
   }
 
+  /** Resolves when all engines are there; before anyone else listens to changes. */
+  async complete(): Promise<void> {
+    while (this.#places.size < this.#options.instances && !this.#closing.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#listener = resolve;
+      });
+    }
+    this.#listener = () => {};
+  }
+
   async execute(
     inputs: NamedTensors,
     { outputs, beginBy = Number.POSITIVE_INFINITY }: ExecutionOptions = {},

@@ -16,7 +16,9 @@ export interface CalibrationOptions {
 }
 
 /** Runs of each size: the least of them is kept, because other models load at the same time. */
-const RUNS = 3;
+const [LEAST_RUNS, MOST_RUNS] = [3, 50];
+/** Share of the time for a size's runs beyond the least. */
+const SHARE = 0.25;
 
 /** @param sample one row that the model has run */
 export async function calibrate(
@@ -26,12 +28,15 @@ export async function calibrate(
 ): Promise<BatchCurvePoint[]> {
   const endsAt = now() + budgetMs;
   const curve: BatchCurvePoint[] = [];
-  for (const rows of ladder(maxBatchSize)) {
+  const rungs = ladder(maxBatchSize);
+  for (const rows of rungs) {
     // A size that would not fit the time left is not begun: at most it takes twice the one before.
     if (curve.length > 0 && now() + 2 * curve.at(-1)!.ms > endsAt) break;
     const inputs = joinRows(new Array<NamedTensors>(rows).fill(sample));
+    const moreUntil = now() + (SHARE * budgetMs) / rungs.length;
     let ms = Number.POSITIVE_INFINITY;
-    for (let run = 0; run < RUNS && (run === 0 || now() + ms <= endsAt); run++) {
+    for (let run = 0; run < MOST_RUNS && (run === 0 || now() + ms <= endsAt); run++) {
+      if (run >= LEAST_RUNS && now() >= moreUntil) break;
       ms = Math.min(ms, (await executor.execute(inputs)).engineMs);
     }
     curve.push({ rows, ms });

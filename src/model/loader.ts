@@ -6,32 +6,43 @@ import { ClientBatchSplitter } from '../batching/client-batch.ts';
 import type { CoreShare } from '../batching/core-share.ts';
 import { CostModel } from '../batching/cost-model.ts';
 import { type BatchObserver, DynamicBatcher } from '../batching/dynamic-batcher.ts';
-import type { ModelSettings } from '../config/schema.ts';
 import { ServingError } from '../errors.ts';
-import { type CpuLimits, planThreads } from '../execution/cpu-plan.ts';
+import { type CpuLimits, coresOf } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
 import { ModelStatistics } from '../observability/statistics.ts';
-
 import { toClientShapes } from '../tensor/reshape.ts';
 import { freeAxesOf, rowSize } from '../tensor/rows.ts';
 import type { TensorSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { probeBatching } from './batch-probe.ts';
-import { calibrate } from './calibration.ts';
+import type { EnginePlan } from './engine-plan.ts';
 import { Model, type RequestObserver } from './model.ts';
 import { splitOptionalInputs } from './optional-inputs.ts';
 import { type PaddingVerdict, probePadding } from './padding-probe.ts';
+import { type Profile, profileKey, readProfile } from './profile.ts';
 import type { ModelSource } from './source.ts';
 import { configureSignature } from './triton/signature.ts';
+import { firstPlan, LOAD_BUDGET, type TuningBudget, tune, UNOBSERVED } from './tuning.ts';
 
 const NOT_BATCHED: PaddingVerdict = { plan: undefined, reason: 'the model does not batch' };
-/** Time for measuring how long runs take, once a model is loaded. */
-const CALIBRATION_MS = 150;
 const now = () => performance.now();
 /** Where the configuration for Triton says no other: four levels are more urgent. */
 const USUAL_PRIORITY = 5;
 
-export interface ModelObserver extends BatchObserver, EngineObserver, RequestObserver {}
+export interface ModelObserver extends BatchObserver, EngineObserver, RequestObserver {
+  /** Hears why a profile that is there was not used. */
+  profilePassedOver(reason: string): void;
+}
+
+/** What a model shares with others, and what it finds on this machine. */
+export interface Surroundings {
+  readonly limits: CpuLimits;
+  readonly cores: CoreShare;
+  /** Folder of profiles; undefined: everything is measured. */
+  readonly profiles: string | undefined;
+  /** Time for measuring; undefined: what a quick start allows. */
+  readonly budget?: TuningBudget;
+}
 
 /**
  * Loads a version beside whatever serves already; nothing else changes until it has run once.
@@ -39,16 +50,18 @@ export interface ModelObserver extends BatchObserver, EngineObserver, RequestObs
  */
 export async function loadModel(
   source: ModelSource,
-  limits: CpuLimits,
-  cores: CoreShare,
+  { limits, cores, profiles, budget = LOAD_BUDGET }: Surroundings,
   observer: ModelObserver,
 ): Promise<Model> {
   const { name, version, config, labels } = source;
   const { settings, triton, versions } = config;
-  const threads = chooseThreads(settings, limits);
   checkFile(source);
+  const profile = findProfile(source, limits, profiles, observer);
   const { content, values } = splitOptionalInputs(source);
-  const executor = await startEngines({ ...source, content }, threads.count, observer);
+  const start = ({ instances, threads }: EnginePlan, observed: boolean) =>
+    startEngines({ ...source, content }, { instances, threads }, observed ? observer : UNOBSERVED);
+  const { instances, threads } = firstPlan(settings, limits, profile);
+  let executor = await start({ instances, threads: threads.count }, true);
   try {
     const { signature: inFile, hiddenOutputs, executionProvider, providerReasons } = executor.description;
     const configured = triton && configureSignature(triton, inFile);
@@ -57,15 +70,12 @@ export async function loadModel(
     const reshapes = configured?.reshapes.inputs ?? new Map();
     const batchable = settings.batching === 'auto' && verdict.batchable;
     const padding = batchable ? await probePadding(executor, modelSignature, settings.padding) : NOT_BATCHED;
-    const length = verdict.sample ? rowSize(verdict.sample, freeAxesOf(executor.signature)) : 1;
-    const curve = verdict.sample
-      ? await calibrate(executor, verdict.sample, {
-          maxBatchSize: batchable ? settings.maxBatchSize : 1,
-          budgetMs: CALIBRATION_MS,
-          now,
-        })
-      : [];
-    const costs = new CostModel(curve, length);
+    const { sample } = verdict;
+    const tuned = await tune({ settings, limits, profile, budget, executor, sample, batchable, start });
+    executor = tuned.executor;
+    const { tuning } = tuned;
+    const length = sample ? rowSize(sample, freeAxesOf(executor.signature)) : 1;
+    const costs = new CostModel(tuning.curve, length);
     const { maxBatchSize, maxQueueRequests, maxQueueBytes } = settings;
     const queueTimeoutMs = triton?.queueTimeoutMs;
     const statistics = new ModelStatistics();
@@ -81,7 +91,7 @@ export async function loadModel(
         padding: padding.plan,
         costs,
         cores,
-        threads: executionProvider === 'cpu' ? threads.count : 0,
+        threads: executionProvider === 'cpu' ? tuning.threads.count : 0,
         now,
       },
       counting,
@@ -91,10 +101,8 @@ export async function loadModel(
     const facts = {
       batching: { enabled: batchable, maxBatchSize: batchable ? maxBatchSize : 1, reason },
       padding: { inputs: [...(padding.plan?.inputs.keys() ?? [])], reason: padding.reason },
-      curve,
-      instances: settings.instances,
+      tuning,
       versions,
-      threads,
       executionProvider: { name: executionProvider, passedOver: providerReasons },
       hiddenOutputs: [...hiddenOutputs, ...(configured?.hiddenOutputs ?? [])],
       requestTimeoutMs: settings.requestTimeoutMs,
@@ -102,7 +110,7 @@ export async function loadModel(
       labels,
       passedOver: triton?.passedOver ?? [],
       triton,
-      sample: verdict.sample && toClientShapes(verdict.sample, reshapes),
+      sample: sample && toClientShapes(sample, reshapes),
     };
     return new Model({
       name,
@@ -145,9 +153,26 @@ function counted(observer: ModelObserver, statistics: ModelStatistics): BatchObs
   };
 }
 
-async function startEngines(source: ModelSource, threads: number, observer: ModelObserver): Promise<EnginePool> {
+function findProfile(
+  source: ModelSource,
+  limits: CpuLimits,
+  folder: string | undefined,
+  observer: ModelObserver,
+): Profile | undefined {
+  if (folder === undefined || source.config.settings.instances !== 'auto') return undefined;
+  const found = readProfile(folder, profileKey(source, coresOf(limits)));
+  if (typeof found !== 'string') return found;
+  observer.profilePassedOver(found);
+  return undefined;
+}
+
+async function startEngines(
+  source: ModelSource,
+  { instances, threads }: EnginePlan,
+  observer: EngineObserver,
+): Promise<EnginePool> {
   const { path, content, config } = source;
-  const { executionProviders, instances, loadLimitMs, runLimitMs } = config.settings;
+  const { executionProviders, loadLimitMs, runLimitMs } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
   try {
     return await EnginePool.start({ session, content, instances, loadLimitMs, runLimitMs }, observer);
@@ -157,12 +182,6 @@ async function startEngines(source: ModelSource, threads: number, observer: Mode
     const hidden = path === undefined ? message : message.replaceAll(dirname(path), '…');
     throw new ServingError('MODEL_LOAD_FAILED', hidden.replaceAll(/\/\S*onnxruntime_src\S*/g, '…'), { cause: error });
   }
-}
-
-function chooseThreads({ threads, instances }: ModelSettings, limits: CpuLimits): { count: number; reason: string } {
-  if (threads !== 'auto') return { count: threads, reason: 'set by configuration' };
-  const plan = planThreads(limits, instances);
-  return { count: plan.threads, reason: plan.reason };
 }
 
 function checkFile({ path, content }: ModelSource): void {

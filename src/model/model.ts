@@ -1,6 +1,5 @@
 // One loaded version of a model: takes a request, checks it against the signature, has it scheduled.
 
-import type { BatchCurvePoint } from '../batching/cost-model.ts';
 import type { ScheduledResult, Scheduler } from '../batching/scheduler.ts';
 import { ServingError } from '../errors.ts';
 import type { Executor } from '../execution/executor.ts';
@@ -12,6 +11,7 @@ import { checkInputs, type ModelSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import type { ConfiguredSignature } from './triton/signature.ts';
 import type { TritonModel } from './triton/translation.ts';
+import type { Tuning } from './tuning.ts';
 import type { VersionPolicy } from './version-policy.ts';
 
 /** What was decided when the model was loaded, each with its reason; shown in metadata, log and `ortlet check`. */
@@ -19,11 +19,9 @@ export interface ModelFacts {
   readonly batching: { readonly enabled: boolean; readonly maxBatchSize: number; readonly reason: string };
   /** Inputs that are filled up so that requests of different lengths share a run. */
   readonly padding: { readonly inputs: readonly string[]; readonly reason: string };
-  /** How long runs took when the model was loaded. */
-  readonly curve: readonly BatchCurvePoint[];
-  readonly instances: number;
+  /** How many engines of how many threads, how long runs take, and how that was found out. */
+  readonly tuning: Tuning;
   readonly versions: VersionPolicy;
-  readonly threads: { readonly count: number; readonly reason: string };
   readonly executionProvider: { readonly name: string; readonly passedOver: readonly string[] };
   readonly hiddenOutputs: readonly { readonly name: string; readonly reason: string }[];
   readonly requestTimeoutMs: number;

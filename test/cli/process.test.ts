@@ -1,7 +1,7 @@
 // The program as people run it: arguments, exit codes, signals.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
 import { doubling, int4Output, lookup, repositoryOf, slow } from '../fixtures/models.ts';
@@ -49,6 +49,24 @@ describe('commands', () => {
     expect(stdout).toContain('1 loaded, 1 failed');
     expect(run('check', `${repository.path}/good.onnx`).status).toBe(0);
   });
+
+  test('tune measures a model, prints what it found, and later starts use it', () => {
+    using repository = repositoryOf({ 'm.onnx': doubling() });
+    const profiles = `${repository.path}/profiles`;
+    const { status, stdout } = run('tune', 'm', '--models', repository.path, '--profiles', profiles);
+    expect(status).toBe(0);
+    expect(stdout).toContain('◀ knee');
+    expect(stdout).toContain('Plans, every engine busy:');
+    const [file] = readdirSync(profiles);
+    const check = () => run('check', repository.path, '--instances', 'auto', '--profiles', profiles).stdout;
+    expect(check()).toContain('as the profile says');
+    writeFileSync(`${profiles}/${file}`, '{}');
+    expect(check()).not.toContain('as the profile says');
+    expect(run('tune', 'other', '--models', repository.path)).toMatchObject({
+      status: 1,
+      stderr: `ortlet: no model 'other' in ${repository.path}. Models: m\n`,
+    });
+  }, 60_000);
 
   test('inspect says what a file says about itself, and what is no ONNX file', () => {
     const { status, stdout } = run('inspect', 'models/langid/model.onnx');

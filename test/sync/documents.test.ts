@@ -90,6 +90,7 @@ describe('imports', () => {
       'execution/executor',
       'observability',
     ],
+    'model/tuning': ['tensor', 'errors', 'config/schema', 'batching/cost-model', 'execution'],
     'model/loader': ['tensor', 'inference', 'errors', 'config/schema', 'batching', 'execution', 'observability'],
     repository: ['model/model', 'model/source', 'errors'],
     serving: ['repository/registry', 'model/model', 'inference', 'errors'],

@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ExecutionResult, Executor } from '../../src/execution/executor.ts';
 import { calibrate } from '../../src/model/calibration.ts';
+import { candidatePlans, choosePlan } from '../../src/model/engine-plan.ts';
+import { tryPlan } from '../../src/model/plan-trial.ts';
 import { rowsOf } from '../../src/tensor/rows.ts';
 import { rows } from '../fixtures/fake-executor.ts';
 
@@ -18,8 +20,37 @@ function setUp(msOf: (rows: number, run: number) => number) {
   } as Pick<Executor, 'execute'> as Executor;
   const curve = (maxBatchSize: number, budgetMs: number) =>
     calibrate(executor, rows(1), { maxBatchSize, budgetMs, now: () => clock.now });
-  return { clock, ran, curve };
+  return { executor, clock, ran, curve };
 }
+
+/** Plans of engines, tried and chosen. */
+describe('plans', () => {
+  test('go from one engine with all cores to an engine for each, doubling', () => {
+    expect(candidatePlans(1)).toEqual([{ instances: 1, threads: 1 }]);
+    expect(candidatePlans(6)).toEqual([
+      { instances: 1, threads: 6 },
+      { instances: 2, threads: 3 },
+      { instances: 4, threads: 1 },
+    ]);
+  });
+
+  test('the fastest is chosen, but fewer engines where that costs at most 5 %', () => {
+    const trials = (...rates: number[]) =>
+      rates.map((rowsPerSecond, i) => ({ instances: 2 ** i, threads: 4 / 2 ** i, rowsPerSecond }));
+    expect(choosePlan(trials(100, 150, 200)).instances).toBe(4);
+    expect(choosePlan(trials(100, 195, 200)).instances).toBe(2);
+    expect(choosePlan(trials(200, 100, 100)).instances).toBe(1);
+  });
+
+  test('a trial keeps every engine busy and counts rows', async () => {
+    const { executor, clock } = setUp((count) => count);
+    const options = { instances: 2, threads: 1, sample: rows(1), rows: 4, budgetMs: 40, now: () => clock.now };
+    // The engines of virtual time take turns: 4 ms a run, 12 runs begun in 40 ms by the two together.
+    const trial = await tryPlan(executor, options);
+    expect(trial).toMatchObject({ instances: 2, threads: 1 });
+    expect(trial.rowsPerSecond).toBeCloseTo(1000, 5);
+  });
+});
 
 test('measures each size up to the limit, and the limit itself', async () => {
   const { curve } = setUp((count) => count);
@@ -36,6 +67,15 @@ test('keeps within its time, and begins no size that would not fit', async () =>
   expect((await curve(64, 150)).map((point) => point.rows)).toEqual([1, 2, 4]);
   expect(clock.now).toBeLessThanOrEqual(150);
   expect(ran).toEqual([1, 1, 1, 2, 2, 2, 4]);
+});
+
+test('short runs are repeated, within their share of the time and fifty at most', async () => {
+  const long = setUp(() => 1);
+  await long.curve(1, 48);
+  expect(long.ran).toHaveLength(12);
+  const short = setUp(() => 0.01);
+  await short.curve(1, 48);
+  expect(short.ran).toHaveLength(50);
 });
 
 test('a run that takes longer than all the time is made once', async () => {

@@ -35,7 +35,7 @@ export function configurationRoutes(app: FastifyInstance, dataPlane: DataPlane):
 
 function describeConfig(model: Model) {
   const { name, signature, facts } = model;
-  const { batching, executionProvider, instances, versions, triton } = facts;
+  const { batching, executionProvider, tuning, versions, triton } = facts;
   const kind = executionProvider.name === 'cuda' ? 'KIND_GPU' : 'KIND_CPU';
   const tensors = (list: readonly TensorMetadata[], configured: readonly TritonTensor[] = []) =>
     list.map((tensor) => describeTensor(tensor, signature.hasRows, configured));
@@ -50,7 +50,7 @@ function describeConfig(model: Model) {
       label_filename: triton?.labelFiles.get(output.name) ?? (facts.labels.has('') ? 'labels.txt' : ''),
     })),
     version_policy: describePolicy(versions),
-    instance_group: [{ name, kind, count: instances }],
+    instance_group: [{ name, kind, count: tuning.instances }],
     // Its presence tells clients which scheduler a model has.
     ...(batching.enabled ? { dynamic_batching: { max_queue_delay_microseconds: 0 } } : {}),
     default_model_filename: triton?.modelFile ?? 'model.onnx',

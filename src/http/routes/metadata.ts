@@ -1,7 +1,7 @@
 // What the server and its models are.
 
 import type { FastifyInstance } from 'fastify';
-import type { Model } from '../../model/model.ts';
+import type { Model, ModelFacts } from '../../model/model.ts';
 import type { DataPlane } from '../../serving/data-plane.ts';
 import type { TensorMetadata } from '../../tensor/signature.ts';
 import { API_INFO, describeRoute } from '../openapi.ts';
@@ -86,16 +86,17 @@ export function metadataRoutes(app: FastifyInstance, dataPlane: DataPlane, serve
 
 /** What was decided at load, and why, as the protocol's parameters. */
 export function describeFacts({ facts }: Model): Record<string, string | number> {
-  const { batching, curve, executionProvider, hiddenOutputs, instances, padding, passedOver, threads } = facts;
+  const { batching, executionProvider, hiddenOutputs, padding, passedOver, tuning } = facts;
   return {
     batching: batching.enabled ? `up to ${batching.maxBatchSize} rows` : 'off',
     batching_reason: batching.reason,
     ...(padding.inputs.length > 0 ? { padding: padding.inputs.join(', ') } : {}),
     ...(batching.enabled ? { padding_reason: padding.reason } : {}),
-    ...(curve.length > 0 ? { batch_curve_ms: printCurve(curve) } : {}),
-    instances,
-    threads: threads.count,
-    threads_reason: threads.reason,
+    ...(tuning.curve.length > 0 ? { batch_curve_ms: printCurve(tuning.curve), batch_curve_source: tuning.source } : {}),
+    instances: tuning.instances,
+    threads: tuning.threads.count,
+    threads_reason: tuning.threads.reason,
+    ...(tuning.trials.length > 0 ? { plans_tried: tuning.trials.map(printTrial).join(', ') } : {}),
     execution_provider: executionProvider.name,
     // Why a provider failed can name files: that stays in the log.
     ...(executionProvider.passedOver.length > 0
@@ -111,8 +112,12 @@ export function describeFacts({ facts }: Model): Record<string, string | number>
 }
 
 /** `1: 0.21, 2: 0.25`: rows and milliseconds of a run. */
-function printCurve(curve: Model['facts']['curve']): string {
+function printCurve(curve: ModelFacts['tuning']['curve']): string {
   return curve.map(({ rows, ms }) => `${rows}: ${Number(ms.toPrecision(3))}`).join(', ');
+}
+
+function printTrial({ instances, threads, rowsPerSecond }: ModelFacts['tuning']['trials'][number]): string {
+  return `${instances} x ${threads} threads: ${Number(rowsPerSecond.toPrecision(3))} rows/s`;
 }
 
 function describeModel(model: Model, versions: readonly string[]) {
