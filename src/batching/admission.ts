@@ -60,13 +60,12 @@ export function refuse(
   // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right.
   if (load.running.size < load.engines || !costs.calibrated) return undefined;
   // Others will share its run, so that it takes as long as a full one; half of its time at most, to leave some for waiting.
-  const maxWork = costs.workWithin(leftMs / 2, load.maxWork);
+  // A request larger than a run should be has one for itself, and the others are taken to be like it.
+  const runWork = Math.max(request.work, costs.workWithin(leftMs / 2, load.maxWork));
+  const runMs = costs.predictMs(runWork);
   const neededAfter = (work: number) => {
-    const runs = Math.ceil((work + request.work) / maxWork);
-    return (
-      ((runningMs(load, now) + runs * costs.predictMs(Math.max(maxWork, request.work))) * (1 + costs.relativeError)) /
-      load.engines
-    );
+    const runs = Math.ceil((work + request.work) / runWork);
+    return ((runningMs(load, now) + runs * runMs) * (1 + costs.relativeError)) / load.engines;
   };
   // Mostly there is time even if all the others go first.
   if (neededAfter(load.work) <= leftMs) return undefined;
@@ -80,10 +79,11 @@ export function refuse(
   };
 }
 
-/** Time until an engine has done what it runs and so much waiting work, in milliseconds. */
+/** Time until the engines have done what they run and what waits, in milliseconds. */
 export function expectedWaitMs(load: QueueLoad, costs: CostModel, now: number): number {
-  const runs = Math.ceil(load.work / load.maxWork);
-  return (runningMs(load, now) + runs * costs.predictMs(Math.min(load.work, load.maxWork))) / Math.max(1, load.engines);
+  const runWork = Math.max(Math.min(load.work, load.maxWork), load.work / Math.max(1, load.requests));
+  const runs = load.work > 0 ? Math.ceil(load.work / runWork) : 0;
+  return (runningMs(load, now) + runs * costs.predictMs(runWork)) / Math.max(1, load.engines);
 }
 
 function runningMs({ running }: QueueLoad, now: number): number {

@@ -1,5 +1,6 @@
 // `ortlet tune`: takes its time to find out how a model runs best on this machine, prints it, and keeps it for later starts.
 
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { CoreShare } from '../batching/core-share.ts';
 import { type BatchCurvePoint, CostModel } from '../batching/cost-model.ts';
 import { SettingsError } from '../config/load.ts';
@@ -25,6 +26,7 @@ const SILENT: ModelObserver = {
 
 export async function tune(settings: Settings, name: string | undefined): Promise<number> {
   const source = findSource(settings, name);
+  checkWritable(settings.profiles);
   const limits = shareLimits(readCpuLimits(), settings.replicas);
   const cores = coresOf(limits);
   const share = new CoreShare(cores, () => performance.now());
@@ -60,6 +62,17 @@ function findSource(settings: Settings, name: string | undefined): ModelSource {
   const source = findSources(name, found, settings, undefined).sources.at(-1)!;
   const open = { ...source.config.settings, instances: 'auto', threads: 'auto' } as const;
   return { ...source, config: { ...source.config, settings: open } };
+}
+
+/** Before the measuring, not after it. */
+function checkWritable(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SettingsError(`profiles: '${folder}' cannot be written (${code}). --profiles names another folder`);
+  }
 }
 
 function printCurve(curve: readonly BatchCurvePoint[], maxBatchSize: number): string {

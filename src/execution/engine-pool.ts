@@ -99,9 +99,15 @@ export class EnginePool implements Executor {
     this.#listener = listener;
   }
 
-  /** Resolves when all engines are there; before anyone else listens to changes. */
+  /**
+   * Resolves when all engines are there; to be asked before anyone else listens to changes.
+   * @throws ServingError MODEL_LOAD_FAILED when one of them does not come up
+   */
   async complete(): Promise<void> {
-    while (this.#places.size < this.#options.instances && !this.#closing.signal.aborted) {
+    while (this.#places.size < this.#options.instances) {
+      if (this.#deaths > 0 || this.#closing.signal.aborted) {
+        throw new ServingError('MODEL_LOAD_FAILED', 'not all of its engines came up');
+      }
       await new Promise<void>((resolve) => {
         this.#listener = resolve;
       });

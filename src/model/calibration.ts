@@ -33,15 +33,32 @@ export async function calibrate(
     // A size that would not fit the time left is not begun: at most it takes twice the one before.
     if (curve.length > 0 && now() + 2 * curve.at(-1)!.ms > endsAt) break;
     const inputs = joinRows(new Array<NamedTensors>(rows).fill(sample));
-    const moreUntil = now() + (SHARE * budgetMs) / rungs.length;
-    let ms = Number.POSITIVE_INFINITY;
-    for (let run = 0; run < MOST_RUNS && (run === 0 || now() + ms <= endsAt); run++) {
-      if (run >= LEAST_RUNS && now() >= moreUntil) break;
-      ms = Math.min(ms, (await executor.execute(inputs)).engineMs);
-    }
+    const ms = await shortestRun(executor, inputs, {
+      endsAt,
+      moreUntil: now() + (SHARE * budgetMs) / rungs.length,
+      now,
+    });
+    // Some models take a few rows and no more; what they do with many is for requests to find out.
+    if (ms === undefined) break;
     curve.push({ rows, ms });
   }
   return curve;
+}
+
+/** @returns undefined when the model refuses such a run, or its engine does not survive it */
+async function shortestRun(
+  executor: Executor,
+  inputs: NamedTensors,
+  { endsAt, moreUntil, now }: { endsAt: number; moreUntil: number; now: () => number },
+): Promise<number | undefined> {
+  let ms = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < MOST_RUNS && (run === 0 || now() + ms <= endsAt); run++) {
+    if (run >= LEAST_RUNS && now() >= moreUntil) break;
+    const result = await executor.execute(inputs).catch(() => undefined);
+    if (!result) return undefined;
+    ms = Math.min(ms, result.engineMs);
+  }
+  return ms;
 }
 
 /** 1, 2, 4 and so on, and the limit itself. */

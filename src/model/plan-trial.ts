@@ -18,6 +18,7 @@ export interface TrialOptions {
   readonly now: () => number;
 }
 
+/** @throws what the executor throws for a run that fails */
 export async function tryPlan(executor: Executor, options: TrialOptions): Promise<PlanTrial> {
   const { threads, instances, sample, rows, budgetMs, now } = options;
   const inputs = joinRows(new Array<NamedTensors>(rows).fill(sample));

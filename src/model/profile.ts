@@ -2,7 +2,7 @@
 // profile counts only for the same file, runtime, execution providers and number of cores.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -13,8 +13,8 @@ const profileSchema = z.strictObject({
   model: z.string(),
   /** What it counts for. */
   key: z.strictObject({ sha256: z.string(), onnxruntime: z.string(), providers: z.string(), cores: count }),
-  instances: count,
-  threads: count,
+  instances: count.max(256),
+  threads: count.max(1024),
   curve: z.array(z.strictObject({ rows: count, ms: z.number().min(0) })).min(1),
   trials: z.array(z.strictObject({ instances: count, threads: count, rowsPerSecond: z.number().min(0) })),
 });
@@ -52,16 +52,19 @@ export function readProfile(folder: string, key: ProfileKey): Profile | string |
   return parsed.data;
 }
 
-/** @returns the file's path */
+/** @returns the file's path @throws Error of the file system */
 export function writeProfile(folder: string, profile: Profile): string {
   mkdirSync(folder, { recursive: true });
   const path = pathOf(folder, profile.key);
-  writeFileSync(path, `${JSON.stringify(profile, undefined, 2)}\n`);
+  writeFileSync(`${path}.new`, `${JSON.stringify(profile, undefined, 2)}\n`);
+  renameSync(`${path}.new`, path);
   return path;
 }
 
-function pathOf(folder: string, { sha256 }: ProfileKey): string {
-  return join(folder, `${sha256.slice(0, 32)}.json`);
+/** Machines of several kinds can share a folder. */
+function pathOf(folder: string, { sha256, onnxruntime, providers, cores }: ProfileKey): string {
+  const machine = `${onnxruntime}-${providers.replaceAll(/[^a-z,]/g, '')}-${cores}`;
+  return join(folder, `${sha256.slice(0, 32)}-${machine}.json`);
 }
 
 function parseJson(text: string): unknown {

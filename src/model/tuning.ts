@@ -80,23 +80,46 @@ export async function tune(parts: TuningParts): Promise<{ executor: EnginePool; 
   } as const;
   const plans = candidatePlans(coresOf(limits));
   const open = settings.instances === 'auto' && settings.threads === 'auto' && plans.length > 1;
-  if (!open || found || !sample) return { executor, tuning: decided };
+  const largest = curve.at(-1);
+  if (!open || found || !sample || !largest) return { executor, tuning: decided };
 
-  const rows = batchable ? new CostModel(curve).limit(settings.maxBatchSize) : 1;
+  // No more rows than were measured: a size that was never run may take any time.
+  const rows = batchable ? Math.min(new CostModel(curve).limit(settings.maxBatchSize), largest.rows) : 1;
   const trials: PlanTrial[] = [];
   for (const plan of plans) {
-    const pool = plan.instances === first.instances ? executor : await parts.start(plan, false);
-    await pool.complete();
-    trials.push(await tryPlan(pool, { ...plan, sample, rows, budgetMs: budget.trialMs, now }));
-    if (pool !== executor) await pool.close();
+    const own = plan.instances === first.instances;
+    const trial = await tryWith(own ? async () => executor : () => parts.start(plan, false), !own, (pool) =>
+      tryPlan(pool, { ...plan, sample, rows, budgetMs: budget.trialMs, now }),
+    );
+    if (trial) trials.push(trial);
   }
+  if (trials.length === 0) return { executor, tuning: decided };
   const { instances, threads } = choosePlan(trials);
   const reason = `the best of ${trials.length} plans tried, or at most 5 % slower with fewer engines`;
   const chosen = { instances, threads: { count: threads, reason }, trials, source: 'measured at load' } as const;
   if (instances === first.instances) return { executor, tuning: { ...chosen, curve } };
   const better = await parts.start({ instances, threads }, true);
+  const ownCurve = await measure(better);
   await executor.close();
-  return { executor: better, tuning: { ...chosen, curve: await measure(better) } };
+  return { executor: better, tuning: { ...chosen, curve: ownCurve } };
+}
+
+/** A plan that does not come up, or fails, is no candidate. */
+async function tryWith(
+  start: () => Promise<EnginePool>,
+  closes: boolean,
+  work: (pool: EnginePool) => Promise<PlanTrial>,
+): Promise<PlanTrial | undefined> {
+  let pool: EnginePool | undefined;
+  try {
+    pool = await start();
+    await pool.complete();
+    return await work(pool);
+  } catch {
+    return undefined;
+  } finally {
+    if (closes) await pool?.close();
+  }
 }
 
 const now = () => performance.now();

@@ -62,6 +62,10 @@ describe('commands', () => {
     expect(check()).toContain('as the profile says');
     writeFileSync(`${profiles}/${file}`, '{}');
     expect(check()).not.toContain('as the profile says');
+    expect(run('tune', 'm', '--models', repository.path, '--profiles', `${repository.path}/m.onnx`)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^ortlet: profiles: '.*' cannot be written/),
+    });
     expect(run('tune', 'other', '--models', repository.path)).toMatchObject({
       status: 1,
       stderr: `ortlet: no model 'other' in ${repository.path}. Models: m\n`,

@@ -74,6 +74,13 @@ describe('refusal at the door', () => {
     });
   });
 
+  test('takes requests that are larger than a run should be as a run each', () => {
+    const large = { ...request, work: 16 };
+    const many = { ...load, work: 32, running: new Set([{ endsAt: 100 }]) };
+    expect(refuse({ ...large, deadlineAt: 100 + 3 * 36 }, many, limits, costs, 100)).toBeUndefined();
+    expect(refuse({ ...large, deadlineAt: 99 + 3 * 36 }, many, limits, costs, 100)).toBeDefined();
+  });
+
   test('does not count those who are due later', () => {
     expect(refuse({ ...request, dueAt: 40, deadlineAt: 123 }, load, limits, costs, 100)).toBeUndefined();
   });

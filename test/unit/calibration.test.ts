@@ -69,6 +69,14 @@ test('keeps within its time, and begins no size that would not fit', async () =>
   expect(ran).toEqual([1, 1, 1, 2, 2, 2, 4]);
 });
 
+test('ends where the model refuses so many rows', async () => {
+  const { curve } = setUp((count) => {
+    if (count > 4) throw new Error('refused');
+    return count;
+  });
+  expect((await curve(32, 1000)).map((point) => point.rows)).toEqual([1, 2, 4]);
+});
+
 test('short runs are repeated, within their share of the time and fifty at most', async () => {
   const long = setUp(() => 1);
   await long.curve(1, 48);
