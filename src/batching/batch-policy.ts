@@ -47,6 +47,8 @@ export type Occasion = Extract<DispatchReason, 'idle' | 'slot_freed' | 'ahead'>;
 export interface PolicyState<Request extends WaitingRequest> {
   readonly groups: readonly WaitingGroup<Request>[];
   readonly occasion: Occasion;
+  /** More waits than one run can take. */
+  readonly backlog?: boolean | undefined;
   readonly now: number;
   readonly costs: CostModel;
   readonly arrivals: Arrivals;
@@ -147,10 +149,15 @@ function ofSimilarLength<Request extends WaitingRequest>(
   return near.slice(start, end).sort((a, b) => a.dueAt - b.dueAt);
 }
 
+/** Shift of its place in the queue by its priority, in whole milliseconds: sums of floats differ in the last bits. */
+function priorityShift({ dueAt, deadlineAt }: WaitingRequest): number {
+  return Math.round(dueAt - deadlineAt);
+}
+
 /** Takes requests while they fit the limits and nobody would miss a deadline for the others' sake. */
 function fill<Request extends WaitingRequest>(
   candidates: Iterable<Request>,
-  { now, costs, occasion }: PolicyState<Request>,
+  { now, costs, occasion, backlog }: PolicyState<Request>,
   { maxRows, maxWork }: SplitLimits,
 ): { requests: Request[]; reason: DispatchReason } {
   const requests: Request[] = [];
@@ -161,12 +168,20 @@ function fill<Request extends WaitingRequest>(
     const earliest = Math.min(deadlineAt, request.deadlineAt);
     if (requests.length > 0) {
       if (rows + request.rows > maxRows || work > maxWork) return { requests, reason: 'full' };
-      if (now + costs.predictMs(work) > earliest) return { requests, reason: 'deadline' };
+      if (now + costs.predictMs(work) > earliest) {
+        const isHeldUp =
+          backlog && now + costs.predictMs(rows * length) + costs.predictMs(maxWork) > request.deadlineAt;
+        const isAsUrgent = priorityShift(request) <= priorityShift(requests[0]!);
+        if (!isHeldUp || !isAsUrgent) return { requests, reason: 'deadline' };
+        // Small batches would keep the engine behind for good. These give way, and are dropped when their time is up.
+        requests.length = 0;
+        [rows, length, deadlineAt] = [0, 0, Number.POSITIVE_INFINITY];
+      }
     }
     requests.push(request);
     rows += request.rows;
-    length = longest;
-    deadlineAt = earliest;
+    length = Math.max(length, request.length);
+    deadlineAt = Math.min(deadlineAt, request.deadlineAt);
   }
   return { requests, reason: rows >= maxRows || rows * length >= maxWork ? 'full' : occasion };
 }
