@@ -173,9 +173,12 @@ function fill<Request extends WaitingRequest>(
           backlog && now + costs.predictMs(rows * length) + costs.predictMs(maxWork) > request.deadlineAt;
         const isAsUrgent = priorityShift(request) <= priorityShift(requests[0]!);
         if (!isHeldUp || !isAsUrgent) return { requests, reason: 'deadline' };
-        // Small batches would keep the engine behind for good. These give way, and are dropped when their time is up.
-        requests.length = 0;
-        [rows, length, deadlineAt] = [0, 0, Number.POSITIVE_INFINITY];
+        // Small batches would keep the engine behind for good. The tightest give way, and are dropped when time is up.
+        const others = requests.filter((one) => now + costs.predictMs(work) <= one.deadlineAt);
+        requests.splice(0, requests.length, ...others);
+        rows = others.reduce((sum, one) => sum + one.rows, 0);
+        length = others.reduce((most, one) => Math.max(most, one.length), 0);
+        deadlineAt = Math.min(...others.map((one) => one.deadlineAt));
       }
     }
     requests.push(request);
