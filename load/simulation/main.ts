@@ -1,9 +1,9 @@
 // npm run simulate: schedulers compared in virtual time.
 
 import { compare } from './comparison.ts';
+import { writeDocument } from './document.ts';
 import { HELP, readFlags } from './flags.ts';
 import { printComparison } from './report.ts';
-import { writeDocument } from './document.ts';
 
 try {
   const flags = readFlags(process.argv.slice(2));

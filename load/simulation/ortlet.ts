@@ -65,7 +65,18 @@ class OrtletPolicy implements SimulatedPolicy {
     const key = `${shape} ${length}`;
     const work = rows * length;
     if (refuse({ work, bytes: 0, dueAt, deadlineAt }, this.#load(), QUEUE_LIMITS, this.#costs, at)) return false;
-    const entry = { request, rows, length, key, family: shape, deadlineAt, dueAt, bytes: 0, retry: false, enginesKilled: 0 };
+    const entry = {
+      request,
+      rows,
+      length,
+      key,
+      family: shape,
+      deadlineAt,
+      dueAt,
+      bytes: 0,
+      retry: false,
+      enginesKilled: 0,
+    };
     this.#arrivals.arrived(at, windowMs(this.#costs, work));
     this.#entries.set(request, entry);
     this.#queue.push(entry);
@@ -80,6 +91,7 @@ class OrtletPolicy implements SimulatedPolicy {
     const state = {
       groups: this.#queue.groups(),
       occasion,
+      backlog: this.#queue.work > this.#costs.limit(this.#model.maxBatchSize * this.#model.maxLength),
       now,
       costs: this.#costs,
       arrivals: this.#arrivals,

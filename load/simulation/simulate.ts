@@ -41,9 +41,11 @@ class Simulation {
   }
 
   outcome(): Outcome {
-    this.#workload.streams.forEach((stream, i) => this.#open(stream, 1000 * (this.#seed + 1) + i * 97));
+    for (const [i, stream] of this.#workload.streams.entries()) this.#open(stream, 1000 * (this.#seed + 1) + i * 97);
     // Requests that come at the same instant may run together, as those of one turn of the event loop do.
-    this.#clock.run(() => this.#policies.forEach((_, model) => this.#pump(model)));
+    this.#clock.run(() => {
+      for (const model of this.#policies.keys()) this.#pump(model);
+    });
     return { seconds: this.#workload.seconds, answers: this.#answers, runs: this.#runs };
   }
 
@@ -53,13 +55,12 @@ class Simulation {
     const sendAt = (at: number, what: Kind) => this.#clock.schedule(at, () => this.#send(model, what, () => {}));
     switch (arrival.kind) {
       case 'recorded':
-        arrival.at.forEach((at, index) => sendAt(at, kind(random, index)));
+        for (const [index, at] of arrival.at.entries()) sendAt(at, kind(random, index));
         return;
       case 'open': {
         let index = 0;
-        for (let at = 0; (at += exponential(random, 1000 / arrival.perSecond)) < endsAt; ) {
-          sendAt(at, kind(random, index++));
-        }
+        const pause = () => exponential(random, 1000 / arrival.perSecond);
+        for (let at = pause(); at < endsAt; at += pause()) sendAt(at, kind(random, index++));
         return;
       }
       case 'bursts': {
@@ -84,11 +85,21 @@ class Simulation {
 
   #send(model: number, kind: Kind, answered: () => void): void {
     const at = this.#clock.now();
-    const { rows = 1, length = 1, shape = '', priority = 2, poison = false, deadlineMs = Number.POSITIVE_INFINITY } = kind;
+    const {
+      rows = 1,
+      length = 1,
+      shape = '',
+      priority = 2,
+      poison = false,
+      deadlineMs = Number.POSITIVE_INFINITY,
+    } = kind;
     const request = { id: this.#sent++, model, at, rows, length, shape, priority, poison, deadlineAt: at + deadlineMs };
     this.#pending.set(request, answered);
     const policy = this.#policies[model]!;
-    if (!policy.arrived(request)) return this.#answer(request, 'refused');
+    if (!policy.arrived(request)) {
+      this.#answer(request, 'refused');
+      return;
+    }
     if (!policy.expired || deadlineMs === Number.POSITIVE_INFINITY) return;
     this.#clock.schedule(request.deadlineAt, () => {
       if (this.#pending.has(request) && policy.expired!(request)) this.#answer(request, 'dropped');
@@ -107,7 +118,10 @@ class Simulation {
     if (this.#busy[model]) return;
     const decision = this.#policies[model]!.next((request) => this.#answer(request, 'dropped'));
     if (!decision) return;
-    if (decision.waitUntil === undefined) return this.#run(model, decision.requests);
+    if (decision.waitUntil === undefined) {
+      this.#run(model, decision.requests);
+      return;
+    }
     // The settling after the event asks again.
     if (decision.waitUntil === this.#wakesAt[model]) return;
     this.#wakesAt[model] = decision.waitUntil;

@@ -11,12 +11,20 @@ const IN_TIME: Merit = { name: 'rows/s in time', better: 'higher', of: rowsPerSe
 const URGENT_P99: Merit = {
   name: 'p99 ms of the urgent',
   better: 'lower',
-  of: (outcome) => quantile(latenciesOf(outcome, ({ priority }) => priority === 1), 0.99),
+  of: (outcome) =>
+    quantile(
+      latenciesOf(outcome, ({ priority }) => priority === 1),
+      0.99,
+    ),
 };
 const LIGHT_P99: Merit = {
   name: 'p99 ms of the light model',
   better: 'lower',
-  of: (outcome) => quantile(latenciesOf(outcome, ({ model }) => model === 1), 0.99),
+  of: (outcome) =>
+    quantile(
+      latenciesOf(outcome, ({ model }) => model === 1),
+      0.99,
+    ),
 };
 const INNOCENT: Merit = { name: 'innocent failures', better: 'lower', of: innocentFailures };
 
