@@ -47,6 +47,8 @@ export type Occasion = Extract<DispatchReason, 'idle' | 'slot_freed' | 'ahead'>;
 export interface PolicyState<Request extends WaitingRequest> {
   readonly groups: readonly WaitingGroup<Request>[];
   readonly occasion: Occasion;
+  /** More waits than one run can take. */
+  readonly backlog?: boolean | undefined;
   readonly now: number;
   readonly costs: CostModel;
   readonly arrivals: Arrivals;
@@ -150,25 +152,54 @@ function ofSimilarLength<Request extends WaitingRequest>(
 /** Takes requests while they fit the limits and nobody would miss a deadline for the others' sake. */
 function fill<Request extends WaitingRequest>(
   candidates: Iterable<Request>,
-  { now, costs, occasion }: PolicyState<Request>,
+  { now, costs, occasion, backlog }: PolicyState<Request>,
   { maxRows, maxWork }: SplitLimits,
 ): { requests: Request[]; reason: DispatchReason } {
-  const requests: Request[] = [];
-  let [rows, length, deadlineAt] = [0, 0, Number.POSITIVE_INFINITY];
+  let requests: Request[] = [];
+  let size = sizeOf(requests);
   for (const request of candidates) {
-    const longest = Math.max(length, request.length);
-    const work = (rows + request.rows) * longest;
-    const earliest = Math.min(deadlineAt, request.deadlineAt);
+    const grown = withRequest(size, request);
     if (requests.length > 0) {
-      if (rows + request.rows > maxRows || work > maxWork) return { requests, reason: 'full' };
-      if (now + costs.cautiousMs(work) > earliest) return { requests, reason: 'deadline' };
+      if (grown.rows > maxRows || grown.work > maxWork) return { requests, reason: 'full' };
+      const endsAt = now + costs.cautiousMs(grown.work);
+      if (endsAt > grown.deadlineAt) {
+        // Behind a backlog small batches would keep the engine late for good: the tightest give way to those whose turn
+        // would come too late after this run, unless they are more urgent, and are dropped when their time is up.
+        const nextAt = now + costs.predictMs(size.work) + costs.predictMs(maxWork);
+        const comesTooLate = nextAt > request.deadlineAt;
+        if (!backlog || !comesTooLate || isMoreUrgent(requests[0]!, request)) return { requests, reason: 'deadline' };
+        requests = requests.filter(({ deadlineAt }) => deadlineAt >= endsAt);
+        size = sizeOf(requests);
+      }
     }
     requests.push(request);
-    rows += request.rows;
-    length = longest;
-    deadlineAt = earliest;
+    size = withRequest(size, request);
   }
-  return { requests, reason: rows >= maxRows || rows * length >= maxWork ? 'full' : occasion };
+  return { requests, reason: size.rows >= maxRows || size.work >= maxWork ? 'full' : occasion };
+}
+
+interface BatchSize {
+  readonly rows: number;
+  readonly length: number;
+  readonly work: number;
+  /** The earliest of its members. */
+  readonly deadlineAt: number;
+}
+
+function sizeOf(requests: readonly WaitingRequest[]): BatchSize {
+  const none: BatchSize = { rows: 0, length: 0, work: 0, deadlineAt: Number.POSITIVE_INFINITY };
+  return requests.reduce(withRequest, none);
+}
+
+function withRequest(size: BatchSize, request: WaitingRequest): BatchSize {
+  const rows = size.rows + request.rows;
+  const length = Math.max(size.length, request.length);
+  return { rows, length, work: rows * length, deadlineAt: Math.min(size.deadlineAt, request.deadlineAt) };
+}
+
+/** By priority, which shifts the place in the queue by whole milliseconds: sums of floats differ in the last bits. */
+function isMoreUrgent(a: WaitingRequest, b: WaitingRequest): boolean {
+  return Math.round(a.dueAt - a.deadlineAt) < Math.round(b.dueAt - b.deadlineAt);
 }
 
 /**
@@ -184,12 +215,7 @@ function worthWaiting<Request extends WaitingRequest>(
 ): number | undefined {
   const { likelihood } = arrivals;
   if (occasion === 'ahead' || !costs.calibrated || likelihood < 0.5) return undefined;
-  let [rows, length, deadlineAt] = [0, 1, Number.POSITIVE_INFINITY];
-  for (const request of requests) {
-    rows += request.rows;
-    length = Math.max(length, request.length);
-    deadlineAt = Math.min(deadlineAt, request.deadlineAt);
-  }
+  const { rows, length, deadlineAt } = sizeOf(requests);
   const k = requests.length;
   const work = (rows * length) / k;
   const room = Math.min((maxRows * length) / work, maxWork / work) - k;

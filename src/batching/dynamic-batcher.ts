@@ -210,6 +210,7 @@ export class DynamicBatcher implements Scheduler {
     const state = {
       groups: this.#queue.groups(),
       occasion,
+      backlog: this.#queue.work > this.#maxWork,
       now,
       costs: this.#costs,
       arrivals: this.#arrivals,

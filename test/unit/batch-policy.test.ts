@@ -106,6 +106,18 @@ describe('how many go', () => {
     ]);
   });
 
+  test('behind a backlog those who would keep the batch small give way, but not to lower priority', () => {
+    const costs = new CostModel([1, 2, 4, 8].map((rows) => ({ rows, ms: 10 + rows })));
+    const tight = { ...request(13), deadlineAt: 13 };
+    const others = Array.from({ length: 9 }, () => request(25));
+    const full = [others.slice(0, 8).map(() => 25), 'full'];
+    expect(sent([group([tight, ...others])], { costs, backlog: true })).toEqual(full);
+    expect(sent([group([{ ...tight, dueAt: -987 }, ...others])], { costs, backlog: true })).toEqual([
+      [-987, 25, 25],
+      'deadline',
+    ]);
+  });
+
   test('a request that cannot be answered in time is found, unless an engine stands idle anyway', () => {
     const groups = [group([request(15)]), group([request(25)])];
     expect(hopeless(state(groups, { costs: flat, occasion: 'slot_freed' }))).toEqual([request(15)]);
