@@ -42,7 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return await command(loadSettings({ flags: named, environment: process.env, file }), path);
   } catch (error) {
     if (!isUsersMistake(error)) throw error;
-    process.stderr.write(`ortlet: ${(error as Error).message}\n`);
+    process.stderr.write(`ortlet: ${(error as Error).message.replaceAll('\n', ' ')}\n`);
     return 1;
   }
 }

@@ -30,5 +30,7 @@ export function describeSettings(): SettingDescription[] {
 function printSetting(value: Settings[keyof Settings]): string {
   if (value === undefined) return 'none';
   if (!Array.isArray(value)) return String(value);
-  return value.map(({ name, required }) => (required ? `${name} (required)` : name)).join(',');
+  return value
+    .map((item) => (typeof item === 'string' ? item : item.required ? `${item.name} (required)` : item.name))
+    .join(',');
 }

@@ -3,7 +3,8 @@
 import { z } from 'zod';
 
 const bytes = (defaultValue: number) => z.coerce.number().int().min(1024).default(defaultValue);
-const milliseconds = (defaultValue: number) => z.coerce.number().int().min(1).max(86_400_000).default(defaultValue);
+const milliseconds = (defaultValue: number, least = 1) =>
+  z.coerce.number().int().min(least).max(86_400_000).default(defaultValue);
 
 const flag = z.preprocess(
   (value) => (value === 'true' || value === 'false' ? value === 'true' : value),
@@ -102,6 +103,19 @@ export const settingsSchema = z.strictObject({
   vertexPredictRoute: route.default('/predict').describe('Path of predictions, with `vertex: true`'),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
   maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
+  readyModels: z
+    .preprocess(
+      (value) => (typeof value === 'string' && value !== 'all' && value !== 'any' ? value.split(',') : value),
+      z.union(
+        [z.enum(['all', 'any']), z.array(z.string().trim().min(1)).min(1)],
+        'expected all, any, or names of models',
+      ),
+    )
+    .default('all')
+    .describe('Which models must be ready for the server to be: `all`, `any` one, or those named, `a,b`'),
+  shutdownDelayMs: milliseconds(0, 0).describe(
+    'Time after SIGTERM in which everything is served still while `ready` is 503 already, for load balancers to notice',
+  ),
   drainTimeoutMs: milliseconds(20_000).describe('Longest time to finish running requests after SIGTERM'),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

@@ -98,6 +98,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   );
   app.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id);
+    if (dataPlane.draining) reply.header('connection', 'close');
     // JSON has no charset, and KServe's client reads an error only where the type is exactly this.
     if (reply.getHeader('content-type') === FASTIFY_JSON) reply.header('content-type', 'application/json');
     done(null, payload);

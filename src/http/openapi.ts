@@ -58,12 +58,14 @@ export function describeRoute(route: {
   /** Media type of an answer that is not JSON. */
   responseType?: string;
   /** Headers by name; those of the answer are on its success. */
+  /** Parameters of the query by name. */
+  query?: JsonObject;
   requestHeaders?: JsonObject;
   responseHeaders?: JsonObject;
   errors?: readonly number[];
 }): JsonObject {
   const { operationId, summary, tag, body, binary, response, responseType, errors = [] } = route;
-  const { requestHeaders, responseHeaders } = route;
+  const { query, requestHeaders, responseHeaders } = route;
   const media = (name: SchemaName) => ({
     'application/json': { schema: reference(name) },
     ...(binary ? { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } : {}),
@@ -73,6 +75,7 @@ export function describeRoute(route: {
     summary,
     tags: [tag],
     ...(body ? { body: { content: media(body) } } : {}),
+    ...(query ? { querystring: { type: 'object', properties: query } } : {}),
     ...(requestHeaders ? { headers: { type: 'object', properties: requestHeaders } } : {}),
     response: {
       200: {
