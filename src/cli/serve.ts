@@ -1,9 +1,10 @@
 // `ortlet serve`: until a signal comes.
 
+import { isIPv4 } from 'node:net';
 import { SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { readCpuLimits, shareLimits } from '../execution/cpu-plan.ts';
-import { createLogger } from '../observability/logger.ts';
+import { createLogger, type Logger } from '../observability/logger.ts';
 import { createServer } from '../server.ts';
 import { letHeapGrow } from '../supervisor/heap.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
@@ -17,6 +18,7 @@ export async function serve(settings: Settings): Promise<number> {
 async function serveAlone(settings: Settings): Promise<number> {
   letHeapGrow();
   const logger = createLogger(settings.logLevel);
+  warnIfOpen(settings, logger);
   const creating = createServer(settings, logger);
   const { begun, hurry } = awaitEnding((error) => void creating.then((server) => server.uncaught(error)));
   const server = await creating;
@@ -37,6 +39,7 @@ async function serveReplicas(settings: Settings): Promise<number> {
   }
   const { replicas } = shareLimits(readCpuLimits(), settings.replicas);
   const logger = createLogger(settings.logLevel);
+  warnIfOpen(settings, logger);
   const supervisor = new Supervisor({ ...settings, replicas }, logger);
   const { begun, hurry } = awaitEnding((error) => supervisor.uncaught(error));
   process.on('SIGHUP', () => {
@@ -49,6 +52,16 @@ async function serveReplicas(settings: Settings): Promise<number> {
   });
   await Promise.race([started, begun]);
   return endWithin(settings, await begun, () => supervisor.stop(hurry), logger);
+}
+
+function warnIfOpen({ host, apiKeys, modelControl }: Settings, logger: Logger): void {
+  if (apiKeys.length > 0 || isLoopback(host)) return;
+  const what = modelControl === 'explicit' ? 'use, load and unload the models' : 'use the models';
+  logger.warn({ host }, `NO API KEYS: whoever reaches this address may ${what}; make a key with: ortlet key <name>`);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function sayWhere(address: string): void {

@@ -30,7 +30,10 @@ export function describeSettings(): SettingDescription[] {
 function printSetting(value: Settings[keyof Settings]): string {
   if (value === undefined) return 'none';
   if (!Array.isArray(value)) return String(value);
+  if (value.length === 0) return 'none';
   return value
-    .map((item) => (typeof item === 'string' ? item : item.required ? `${item.name} (required)` : item.name))
+    .map((item) =>
+      typeof item === 'string' ? item : 'required' in item && item.required ? `${item.name} (required)` : item.name,
+    )
     .join(',');
 }

@@ -23,6 +23,32 @@ const executionProviders = z.preprocess(
   z.array(provider).min(1),
 );
 
+export const API_KEY_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+const apiKey = z.strictObject({
+  name: z.string().regex(API_KEY_NAME, 'expected up to 64 letters, digits, dots, dashes, underscores'),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected the 64 hexadecimal digits that `ortlet key` prints'),
+  scopes: z.array(z.enum(['infer', 'admin', 'metrics'])).min(1),
+  requestsPerSecond: z.coerce.number().positive().max(1_000_000).optional(),
+});
+
+/** `name:sha256:infer+metrics:100`, with commas between several and the rate left out where there is none; a list in a file. */
+const apiKeys = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').map(readApiKey) : value),
+  z.array(apiKey).max(100).refine(isDistinct, 'two keys have the same name or hash'),
+);
+
+function readApiKey(text: string): Record<string, unknown> {
+  const [name, sha256, scopes, requestsPerSecond, ...rest] = text.trim().split(':');
+  return { name, sha256, scopes: scopes?.split('+'), requestsPerSecond, ...(rest.length > 0 && { rest }) };
+}
+
+function isDistinct(keys: readonly z.output<typeof apiKey>[]): boolean {
+  return [keys.map(({ name }) => name), keys.map(({ sha256 }) => sha256)].every(
+    (all) => new Set(all).size === all.length,
+  );
+}
+
 /** Settings that a model's own config.yaml may override. */
 export const MODEL_SETTINGS = {
   batching: z
@@ -101,6 +127,11 @@ export const settingsSchema = z.strictObject({
     ),
   vertexHealthRoute: route.default('/health').describe('Path of the health check, with `vertex: true`'),
   vertexPredictRoute: route.default('/predict').describe('Path of predictions, with `vertex: true`'),
+  apiKeys: apiKeys
+    .default([])
+    .describe(
+      'Keys that callers must send, by their hashes: `ortlet key` makes one and its line; in the environment `name:sha256:infer+metrics:100`, the last a rate per second',
+    ),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
   maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
   readyModels: z

@@ -41,6 +41,7 @@ export function healthRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
           response: RESPONSES[path],
           errors: path === 'live' ? [] : [503],
         }),
+        config: { scope: 'none' },
       },
       (request, reply) => {
         if (isVerbose(request)) return explain(reply, word, probe, dataPlane);
