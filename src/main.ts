@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { check } from './cli/check.ts';
 import { help } from './cli/help.ts';
 import { inspect } from './cli/inspect.ts';
+import { makeKey } from './cli/key.ts';
 import { printConfig } from './cli/print-config.ts';
 import { printOpenapi } from './cli/print-openapi.ts';
 import { serve } from './cli/serve.ts';
@@ -21,6 +22,7 @@ const COMMANDS: Record<string, (settings: Settings, path: string | undefined) =>
   openapi: printOpenapi,
   config: printConfig,
   types: printTypes,
+  key: makeKey,
 };
 
 process.exitCode = await main(process.argv.slice(2));
@@ -37,12 +39,12 @@ async function main(argv: readonly string[]): Promise<number> {
     const named = Object.fromEntries(
       SETTING_NAMES.flatMap((s) => (flagName(s) in flags ? [[s, flags[flagName(s)]]] : [])),
     );
-    if (path !== undefined && !['inspect', 'tune', 'types'].includes(name)) named.models = path;
+    if (path !== undefined && !['inspect', 'tune', 'types', 'key'].includes(name)) named.models = path;
     const file = (config as string | undefined) ?? process.env.ORTLET_CONFIG;
     return await command(loadSettings({ flags: named, environment: process.env, file }), path);
   } catch (error) {
     if (!isUsersMistake(error)) throw error;
-    process.stderr.write(`ortlet: ${(error as Error).message}\n`);
+    process.stderr.write(`ortlet: ${(error as Error).message.replaceAll('\n', ' ')}\n`);
     return 1;
   }
 }

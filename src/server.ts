@@ -37,8 +37,14 @@ export interface Server {
   start(onProgress?: (done: number, total: number) => void, order?: StartOrder): Promise<string>;
   /** Loads the models without listening. */
   load(onProgress?: (done: number, total: number) => void): Promise<void>;
-  /** Takes no more, finishes what is inside, releases the engines; false when the drain limit cut it short. */
-  stop(): Promise<boolean>;
+  /**
+   * Not ready at once, but serving for the shutdown delay; then takes no more, finishes what is inside and releases the
+   * engines. False when the drain limit cut it short.
+   * @param hurry ends the delay
+   */
+  stop(hurry?: AbortSignal): Promise<boolean>;
+  /** Logs and counts an error that nobody caught; the process can only end well after one. */
+  uncaught(error: unknown): void;
   /** What this process has counted. */
   measure(): Promise<MetricsSnapshot>;
 }
@@ -57,10 +63,10 @@ export async function createServer(
   group?: ServerGroup,
 ): Promise<Server> {
   const metrics = new Metrics();
-  const registry = createRegistry(settings, metrics, logger);
+  const ended = new AbortController();
+  const registry = createRegistry(settings, metrics, logger, ended.signal);
   const admission = new Admission(settings.maxInFlightBytes);
   const dataPlane = new DataPlane(registry, admission);
-  const ended = new AbortController();
   const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
   const app = await createApp({ dataPlane, registry, metrics, renderMetrics, logger }, settings);
 
@@ -82,9 +88,16 @@ export async function createServer(
       if (poller) void poll(poller, settings, ended.signal, logger);
       return address;
     },
-    stop: () => {
+    async stop(hurry) {
+      admission.drain();
       ended.abort();
+      // Without a listener nobody has to be sent elsewhere.
+      if (app.server.listening) await delay(settings.shutdownDelayMs, undefined, { signal: hurry }).catch(() => {});
       return stop(app, admission, registry, settings.drainTimeoutMs);
+    },
+    uncaught(error) {
+      metrics.errorUncaught();
+      logger.fatal({ err: error }, 'uncaught error');
     },
     measure: () => metrics.measure(),
   };
@@ -119,7 +132,6 @@ async function stop(
     timer = setTimeout(() => resolve(false), drainTimeoutMs);
   });
   const drained = (async () => {
-    admission.drain();
     // A connection that was busy when the listener closed stays open for its next request unless it is closed when idle.
     const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
     await app.close().finally(() => clearInterval(sweep));
@@ -134,13 +146,14 @@ async function stop(
   return complete;
 }
 
-function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): Registry {
+function createRegistry(settings: Settings, metrics: Metrics, logger: Logger, ended: AbortSignal): Registry {
   const scan = () => scanRepository(settings.models, modelFileOf);
   const limits = shareLimits(readCpuLimits(), settings.replicas);
   const cores = new CoreShare(coresOf(limits), () => performance.now());
-  const surroundings = { limits, cores, profiles: settings.profiles };
+  const surroundings = { limits, cores, profiles: settings.profiles, ended };
   const load = (source: ModelSource) => loadObserved(source, surroundings, metrics, logger);
   return new Registry({
+    readyModels: settings.readyModels,
     concurrency: Math.max(2, availableParallelism()),
     discover: () => scan().map(({ name }) => name),
     find: (name, override) => {
@@ -154,7 +167,7 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
     },
     onChange: (model, version, state, reason) => {
       metrics.forModel(model, version).stateChanged(state, MODEL_STATES);
-      const failed = state === 'UNAVAILABLE' && !isRetired({ reason });
+      const failed = state === 'UNAVAILABLE' && !isRetired({ reason }) && !ended.aborted;
       logger[failed ? 'error' : 'info']({ model, version, state, reason }, 'model state');
     },
   });
@@ -162,7 +175,7 @@ function createRegistry(settings: Settings, metrics: Metrics, logger: Logger): R
 
 async function loadObserved(
   source: ModelSource,
-  surroundings: Surroundings,
+  surroundings: Surroundings & { readonly ended: AbortSignal },
   metrics: Metrics,
   logger: Logger,
 ): Promise<Model> {
@@ -174,7 +187,7 @@ async function loadObserved(
     log.info({ ...facts }, 'model loaded');
     return model;
   } catch (error) {
-    log.error({ err: error, path: source.path }, 'model failed to load');
+    if (!surroundings.ended.aborted) log.error({ err: error, path: source.path }, 'model failed to load');
     throw error;
   }
 }

@@ -18,6 +18,7 @@ Commands:
   tune <model>     Measure how a model runs best on this machine, and keep it for later starts
   types [from]     Print the models' types for the client: of a server (its URL, or a model's),
                    or of a folder of models or an .onnx file, without running it
+  key <name>       Make an API key, and the lines by which a server knows it
   openapi          Print the API document as YAML
   config           Print the effective settings as YAML
 

@@ -69,8 +69,6 @@ const serverMetadata = z
   .object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) })
   .meta({ id: 'ServerMetadata' });
 
-const serverLive = z.object({ live: z.boolean() }).meta({ id: 'ServerLive' });
-const serverReady = z.object({ ready: z.boolean() }).meta({ id: 'ServerReady' });
 const modelReady = z.object({ name: z.string(), ready: z.boolean() }).meta({ id: 'ModelReady' });
 const modelList = z.object({ models: z.array(z.string()) }).meta({ id: 'ModelList' });
 
@@ -94,6 +92,11 @@ export const modelUnloadRequest = z
 const repositoryIndex = z
   .array(z.object({ name: z.string(), version: z.string(), state: z.string(), reason: z.string() }))
   .meta({ id: 'RepositoryIndex' });
+
+const versions = repositoryIndex.optional().describe('With `?verbose`: every version with its state');
+const serverLive = z.object({ live: z.boolean(), models: versions }).meta({ id: 'ServerLive' });
+const serverReady = z.object({ ready: z.boolean(), models: versions }).meta({ id: 'ServerReady' });
+const serverStarted = z.object({ started: z.boolean(), models: versions }).meta({ id: 'ServerStarted' });
 
 const duration = z.object({ count: z.int().min(0), ns: z.int().min(0) }).meta({ id: 'StatisticDuration' });
 
@@ -214,6 +217,7 @@ export const PROTOCOL_SCHEMAS = {
   serverMetadata,
   serverLive,
   serverReady,
+  serverStarted,
   modelReady,
   modelList,
   modelStatistics,

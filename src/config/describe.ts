@@ -30,5 +30,10 @@ export function describeSettings(): SettingDescription[] {
 function printSetting(value: Settings[keyof Settings]): string {
   if (value === undefined) return 'none';
   if (!Array.isArray(value)) return String(value);
-  return value.map(({ name, required }) => (required ? `${name} (required)` : name)).join(',');
+  if (value.length === 0) return 'none';
+  return value
+    .map((item) =>
+      typeof item === 'string' ? item : 'required' in item && item.required ? `${item.name} (required)` : item.name,
+    )
+    .join(',');
 }

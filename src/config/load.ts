@@ -49,7 +49,9 @@ export function loadSettings({ flags, environment, file }: SettingsSources): Set
   const [issue] = result.error.issues;
   const name = String(issue?.path[0]);
   const origin = origins[layers.findLastIndex((layer) => name in layer)];
-  throw new SettingsError(`setting '${name}' ${origin}: ${issue?.message}, got ${JSON.stringify(merged[name])}`);
+  // What stands in place of a hash may be the key itself.
+  const got = name === 'apiKeys' ? '' : `, got ${JSON.stringify(merged[name])}`;
+  throw new SettingsError(`setting '${name}' ${origin}: ${issue?.message}${got}`);
 }
 
 function readEnvironment(environment: SettingsSources['environment']): Record<string, unknown> {

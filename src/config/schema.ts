@@ -3,7 +3,8 @@
 import { z } from 'zod';
 
 const bytes = (defaultValue: number) => z.coerce.number().int().min(1024).default(defaultValue);
-const milliseconds = (defaultValue: number) => z.coerce.number().int().min(1).max(86_400_000).default(defaultValue);
+const milliseconds = (defaultValue: number, least = 1) =>
+  z.coerce.number().int().min(least).max(86_400_000).default(defaultValue);
 
 const flag = z.preprocess(
   (value) => (value === 'true' || value === 'false' ? value === 'true' : value),
@@ -21,6 +22,32 @@ const executionProviders = z.preprocess(
   (value) => (typeof value === 'string' ? value.split(',') : value),
   z.array(provider).min(1),
 );
+
+export const API_KEY_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+const apiKey = z.strictObject({
+  name: z.string().regex(API_KEY_NAME, 'expected up to 64 letters, digits, dots, dashes, underscores'),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected the 64 hexadecimal digits that `ortlet key` prints'),
+  scopes: z.array(z.enum(['infer', 'admin', 'metrics'])).min(1),
+  requestsPerSecond: z.coerce.number().positive().max(1_000_000).optional(),
+});
+
+/** `name:sha256:infer+metrics:100`, with commas between several and the rate left out where there is none; a list in a file. */
+const apiKeys = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').map(readApiKey) : value),
+  z.array(apiKey).max(100).refine(isDistinct, 'two keys have the same name or hash'),
+);
+
+function readApiKey(text: string): Record<string, unknown> {
+  const [name, sha256, scopes, requestsPerSecond, ...rest] = text.trim().split(':');
+  return { name, sha256, scopes: scopes?.split('+'), requestsPerSecond, ...(rest.length > 0 && { rest }) };
+}
+
+function isDistinct(keys: readonly z.output<typeof apiKey>[]): boolean {
+  return [keys.map(({ name }) => name), keys.map(({ sha256 }) => sha256)].every(
+    (all) => new Set(all).size === all.length,
+  );
+}
 
 /** Settings that a model's own config.yaml may override. */
 export const MODEL_SETTINGS = {
@@ -100,8 +127,26 @@ export const settingsSchema = z.strictObject({
     ),
   vertexHealthRoute: route.default('/health').describe('Path of the health check, with `vertex: true`'),
   vertexPredictRoute: route.default('/predict').describe('Path of predictions, with `vertex: true`'),
+  apiKeys: apiKeys
+    .default([])
+    .describe(
+      'Keys that callers must send, by their hashes: `ortlet key` makes one and its line; in the environment `name:sha256:infer+metrics:100`, the last a rate per second',
+    ),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
   maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
+  readyModels: z
+    .preprocess(
+      (value) => (typeof value === 'string' && value !== 'all' && value !== 'any' ? value.split(',') : value),
+      z.union(
+        [z.enum(['all', 'any']), z.array(z.string().trim().min(1)).min(1)],
+        'expected all, any, or names of models',
+      ),
+    )
+    .default('all')
+    .describe('Which models must be ready for the server to be: `all`, `any` one, or those named, `a,b`'),
+  shutdownDelayMs: milliseconds(0, 0).describe(
+    'Time after SIGTERM in which everything is served still while `ready` is 503 already, for load balancers to notice',
+  ),
   drainTimeoutMs: milliseconds(20_000).describe('Longest time to finish running requests after SIGTERM'),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

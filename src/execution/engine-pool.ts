@@ -69,11 +69,15 @@ export class EnginePool implements Executor {
 
   /**
    * Loads the model into a first engine; the others follow while that one serves already.
+   * @param ended calls the load off
    * @throws ServingError MODEL_LOAD_FAILED when the model cannot be loaded, its load takes too long or kills the engine
    */
-  static async start(options: EnginePoolOptions, observer: EngineObserver): Promise<EnginePool> {
+  static async start(options: EnginePoolOptions, observer: EngineObserver, ended?: AbortSignal): Promise<EnginePool> {
     const engine = new EngineProcess((line) => observer.engineLog(line));
-    const description = await loadModel(engine, options).catch((error: unknown) => {
+    const kill = () => engine.kill();
+    ended?.addEventListener('abort', kill);
+    const loading = loadModel(engine, options).finally(() => ended?.removeEventListener('abort', kill));
+    const description = await loading.catch((error: unknown) => {
       engine.kill();
       throw loadFailure(error);
     });

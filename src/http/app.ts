@@ -12,9 +12,10 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Tracing } from '../observability/tracing.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
+import { type ApiKey, requireKeys } from './access.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
-import { API_INFO, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
+import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
 import { withModels } from './openapi-models.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { generateRoutes } from './routes/generate.ts';
@@ -40,6 +41,7 @@ export interface AppOptions {
   readonly vertex: boolean;
   readonly vertexHealthRoute: string;
   readonly vertexPredictRoute: string;
+  readonly apiKeys: readonly ApiKey[];
   readonly defaultModel?: string | undefined;
 }
 
@@ -61,6 +63,9 @@ const SLOWEST_HEAD_MS = 20_000;
 const SLOWNESS_CHECK_MS = 5_000;
 const LARGEST_HEAD_BYTES = 16_384;
 const MOST_HEADERS = 100;
+/** The pages of /docs run scripts of this server alone, none of them inline, and talk to nobody else. */
+const DOCS_POLICY =
+  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
@@ -92,12 +97,14 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   const noRoute = findRoutes(app);
+  requireKeys(app, options.apiKeys, () => performance.now());
   // That there is no such route comes before anything that Fastify finds wrong with the request.
   app.setErrorHandler((error: Error, request, reply) =>
     onError(request.is404 ? noRoute(request, reply) : error, request, reply),
   );
   app.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id);
+    if (dataPlane.draining) reply.header('connection', 'close');
     // JSON has no charset, and KServe's client reads an error only where the type is exactly this.
     if (reply.getHeader('content-type') === FASTIFY_JSON) reply.header('content-type', 'application/json');
     done(null, payload);
@@ -111,14 +118,19 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
       openapi: '3.1.0',
       info: API_INFO,
       servers: [{ url: '/' }],
-      security: [],
+      security: options.apiKeys.length > 0 ? [{ apiKey: [] }] : [],
       tags: API_TAGS,
-      components: { schemas: componentSchemas() as never },
+      components: { schemas: componentSchemas() as never, securitySchemes: API_SECURITY },
     },
     transformObject: (parts) => withOptionalBodies('openapiObject' in parts ? parts.openapiObject : {}) as never,
   });
   const withLoadedModels = (document: object) => withModels(document as never, registry.readyModels());
-  await app.register(swaggerUi, { routePrefix: '/docs', transformSpecification: withLoadedModels as never });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: DOCS_POLICY,
+    uiConfig: { deepLinking: true },
+    transformSpecification: withLoadedModels as never,
+  });
 
   const tracing = new Tracing();
   const controlAllowed = options.modelControl === 'explicit';
@@ -147,6 +159,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
         tag: 'observability',
         responseType: 'text/plain',
       }),
+      config: { scope: 'metrics' },
     },
     async (_request, reply) => reply.type(metrics.contentType).send(await renderMetrics()),
   );

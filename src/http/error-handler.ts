@@ -10,6 +10,9 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   INVALID_INPUT: 400,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_ENCODING: 415,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
+  RATE_LIMITED: 429,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   MODEL_NOT_FOUND: 404,
@@ -43,6 +46,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     }
     if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs));
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
+    if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
     // What is left of a body is not read, so the connection cannot be used again.
     if (!request.raw.complete && hasBody(request)) reply.header('connection', 'close');
     reply.code(status);

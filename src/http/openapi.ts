@@ -14,6 +14,11 @@ export const API_INFO = {
   description: 'Inference on ONNX models over the Open Inference Protocol v2, with its binary tensor extension.',
 };
 
+/** How a server with `apiKeys` wants them; one without asks for none. */
+export const API_SECURITY = {
+  apiKey: { type: 'http', scheme: 'bearer', description: 'Where the setting `apiKeys` names keys' },
+} as const;
+
 export const API_TAGS = [
   { name: 'models', description: 'The models that are loaded, each with a body that works when sent' },
   { name: 'inference', description: 'Predictions' },
@@ -58,12 +63,14 @@ export function describeRoute(route: {
   /** Media type of an answer that is not JSON. */
   responseType?: string;
   /** Headers by name; those of the answer are on its success. */
+  /** Parameters of the query by name. */
+  query?: JsonObject;
   requestHeaders?: JsonObject;
   responseHeaders?: JsonObject;
   errors?: readonly number[];
 }): JsonObject {
   const { operationId, summary, tag, body, binary, response, responseType, errors = [] } = route;
-  const { requestHeaders, responseHeaders } = route;
+  const { query, requestHeaders, responseHeaders } = route;
   const media = (name: SchemaName) => ({
     'application/json': { schema: reference(name) },
     ...(binary ? { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } : {}),
@@ -73,6 +80,7 @@ export function describeRoute(route: {
     summary,
     tags: [tag],
     ...(body ? { body: { content: media(body) } } : {}),
+    ...(query ? { querystring: { type: 'object', properties: query } } : {}),
     ...(requestHeaders ? { headers: { type: 'object', properties: requestHeaders } } : {}),
     response: {
       200: {
@@ -83,27 +91,29 @@ export function describeRoute(route: {
         // The plugin's way of saying that there is no body.
         ...(response || responseType ? {} : { type: 'null' }),
       },
-      ...Object.fromEntries(
-        errors.map((status) => [
-          status,
-          {
-            description: ERROR_TEXTS[status] ?? 'Error',
-            ...(status === 503 ? { headers: { 'Retry-After': RETRY_AFTER } } : {}),
-            content: { 'application/json': { schema: reference('errorResponse') } },
-          },
-        ]),
-      ),
+      ...Object.fromEntries(errors.map((status) => [status, errorAnswer(status)])),
     },
+  };
+}
+
+/** The answer of a status other than 200. */
+export function errorAnswer(status: number): JsonObject {
+  return {
+    description: ERROR_TEXTS[status] ?? 'Error',
+    ...(status === 503 || status === 429 ? { headers: { 'Retry-After': RETRY_AFTER } } : {}),
+    content: { 'application/json': { schema: reference('errorResponse') } },
   };
 }
 
 const ERROR_TEXTS: Record<number, string> = {
   400: 'The request or a tensor is wrong; the message says where',
-  403: 'Not allowed by the configuration',
+  401: 'No key, or one that is not known',
+  403: 'Not allowed by the configuration, or to this key',
   404: 'No such model or version',
   413: 'The body is too large',
   415: 'The body has an encoding other than gzip and deflate',
   422: 'The model refused these values, or could not be loaded',
+  429: 'The key has used up its requests per second',
   500: 'A defect of the server, or a request that killed two engines',
   503: 'Not ready, full, or timed out while waiting; retry after `Retry-After`',
   504: 'The deadline passed while the model ran',

@@ -42,6 +42,8 @@ export interface Surroundings {
   readonly profiles: string | undefined;
   /** Time for measuring; undefined: what a quick start allows. */
   readonly budget?: TuningBudget;
+  /** Calls loads off, and ends their engines. */
+  readonly ended?: AbortSignal;
 }
 
 /**
@@ -50,7 +52,7 @@ export interface Surroundings {
  */
 export async function loadModel(
   source: ModelSource,
-  { limits, cores, profiles, budget = LOAD_BUDGET }: Surroundings,
+  { limits, cores, profiles, budget = LOAD_BUDGET, ended }: Surroundings,
   observer: ModelObserver,
 ): Promise<Model> {
   const { name, version, config, labels } = source;
@@ -58,8 +60,14 @@ export async function loadModel(
   checkFile(source);
   const profile = findProfile(source, limits, profiles, observer);
   const { content, values } = splitOptionalInputs(source);
-  const start = ({ instances, threads }: EnginePlan, observed: boolean) =>
-    startEngines({ ...source, content }, { instances, threads }, observed ? observer : UNOBSERVED);
+  const loaded = new AbortController();
+  const start = async ({ instances, threads }: EnginePlan, observed: boolean) => {
+    if (ended?.aborted) throw new ServingError('SERVER_STOPPING', 'The server is shutting down.');
+    const heard = observed ? observer : UNOBSERVED;
+    const pool = await startEngines({ ...source, content }, { instances, threads }, heard, ended);
+    ended?.addEventListener('abort', () => void pool.close(), { signal: loaded.signal });
+    return pool;
+  };
   const { instances, threads } = firstPlan(settings, limits, profile);
   let executor = await start({ instances, threads: threads.count }, true);
   try {
@@ -130,6 +138,8 @@ export async function loadModel(
   } catch (error) {
     await executor.close();
     throw error;
+  } finally {
+    loaded.abort();
   }
 }
 
@@ -170,12 +180,13 @@ async function startEngines(
   source: ModelSource,
   { instances, threads }: EnginePlan,
   observer: EngineObserver,
+  ended: AbortSignal | undefined,
 ): Promise<EnginePool> {
   const { path, content, config } = source;
   const { executionProviders, loadLimitMs, runLimitMs } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
   try {
-    return await EnginePool.start({ session, content, instances, loadLimitMs, runLimitMs }, observer);
+    return await EnginePool.start({ session, content, instances, loadLimitMs, runLimitMs }, observer, ended);
   } catch (error) {
     // The runtime's messages name files; the index must not.
     const { message } = error as Error;

@@ -81,6 +81,11 @@ export const METRICS = {
     // Of several replicas: 1 for each state that it is in anywhere.
     aggregator: 'max',
   },
+  ortlet_uncaught_errors_total: {
+    kind: 'counter',
+    help: 'Errors that nobody caught; the process ends after the first',
+    labels: [],
+  },
   ortlet_replicas: {
     kind: 'gauge',
     help: 'With `replicas`: server processes, by state: `ready`, `starting` or `retiring`',
@@ -108,6 +113,7 @@ export class Metrics {
   #registry = new Registry();
   #histograms = new Map<MetricName, HistogramFamily>();
   #scalars = new Map<MetricName, ScalarFamily>();
+  #uncaught: { value: number };
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
@@ -117,6 +123,7 @@ export class Metrics {
         this.#histograms.set(name, new HistogramFamily({ name, ...metric }, this.#registry));
       else this.#scalars.set(name, new ScalarFamily({ name, ...metric }, this.#registry));
     }
+    this.#uncaught = this.#scalars.get('ortlet_uncaught_errors_total')!.child({});
   }
 
   /** The metrics of one model version; made once when the version is loaded. */
@@ -173,6 +180,10 @@ export class Metrics {
 
   errorAnswered(code: string): void {
     this.#scalars.get('ortlet_error_responses_total')!.child({ code }).value++;
+  }
+
+  errorUncaught(): void {
+    this.#uncaught.value++;
   }
 
   /** Of the supervisor alone, as those that follow it. */

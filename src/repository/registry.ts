@@ -3,9 +3,10 @@
 import { ServingError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import type { ModelOverride } from '../model/source.ts';
+import { type ReadyRule, unready } from './readiness.ts';
+import type { IndexEntry, ModelState } from './version-state.ts';
 
-export const MODEL_STATES = ['LOADING', 'READY', 'UNLOADING', 'UNAVAILABLE'] as const;
-export type ModelState = (typeof MODEL_STATES)[number];
+export { type IndexEntry, isRetired, MODEL_STATES, type ModelState } from './version-state.ts';
 
 /** One version on disk, ready to be loaded. */
 export interface Loadable {
@@ -24,23 +25,11 @@ export interface RegistryOptions {
   readonly discover: () => string[];
   /** What a model is to be loaded from; throws MODEL_LOAD_FAILED; without versions when the model is gone. */
   readonly find: (name: string, override: ModelOverride | undefined) => LoadableModel;
+  /** Which models must be ready for the server to be. */
+  readonly readyModels: ReadyRule;
   /** How many models load at once at the start. */
   readonly concurrency: number;
   readonly onChange: (name: string, version: string, state: ModelState, reason: string) => void;
-}
-
-export interface IndexEntry {
-  readonly name: string;
-  readonly version: string;
-  readonly state: ModelState;
-  readonly reason: string;
-}
-
-const RETIRED = ['unloaded', 'not picked by the version policy'];
-
-/** Whether a version is down, or on its way there, because somebody wanted it so. */
-export function isRetired({ reason }: Pick<IndexEntry, 'reason'>): boolean {
-  return RETIRED.includes(reason);
 }
 
 interface Slot {
@@ -59,6 +48,7 @@ export class Registry {
   #turns = new Map<string, Promise<unknown>>();
   /** Models found that were not tried yet. */
   #untried = Number.POSITIVE_INFINITY;
+  #closed = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -170,11 +160,14 @@ export class Registry {
     );
   }
 
-  /** The first version that should serve and does not, or undefined; those retired on purpose do not count. */
+  /** Whether every model that was there at the start has been tried. */
+  get started(): boolean {
+    return this.#untried === 0;
+  }
+
+  /** Why the server should get no traffic, by the models that must be ready; or undefined. */
   get unready(): string | undefined {
-    if (this.#untried > 0) return 'its models are still loading.';
-    const down = this.index().find((entry) => entry.state !== 'READY' && !isRetired(entry));
-    return down && `model '${down.name}' version ${down.version} is ${down.state}${down.reason && `: ${down.reason}`}`;
+    return unready(this.#options.readyModels, this.index(), this.started);
   }
 
   async stop(): Promise<void> {
@@ -182,6 +175,7 @@ export class Registry {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#loaded().map((model) => model.close()));
   }
 
@@ -209,6 +203,7 @@ export class Registry {
     const old = this.#models.get(name)?.get(version)?.model;
     try {
       const model = await load();
+      if (this.#closed) await model.close();
       this.#set(name, version, 'READY', '', model);
       await retire(old);
       return undefined;

@@ -2,7 +2,7 @@
 
 import type { InferenceContext, InferenceRequest, InferenceResponse } from '../inference.ts';
 import type { Model } from '../model/model.ts';
-import type { Registry } from '../repository/registry.ts';
+import type { IndexEntry, Registry } from '../repository/registry.ts';
 import type { Admission } from './admission.ts';
 
 export class DataPlane {
@@ -53,6 +53,16 @@ export class DataPlane {
 
   readyVersions(name: string): string[] {
     return this.#registry.readyVersions(name);
+  }
+
+  /** One entry a version, with its state and reason. */
+  index(): IndexEntry[] {
+    return this.#registry.index();
+  }
+
+  /** Whether every model that was there at the start has been tried. */
+  get started(): boolean {
+    return this.#registry.started;
   }
 
   get draining(): boolean {

@@ -1,7 +1,7 @@
 // What the supervisor and a replica say to each other over the channel between them.
 //
 //   supervisor ──start──▶ replica ──progress … serving | failed──▶ supervisor
-//              ──retire | stop──▶  ──stopped──▶
+//              ──retire | stop──▶  ──hurry──▶  ──stopped──▶
 //              ◀──scrape──  ──measure──▶ every replica  ──measured──▶  ──scraped──▶
 
 import type { Settings } from '../config/schema.ts';
@@ -13,6 +13,8 @@ export type ToReplica =
   /** Accept no connection any more, serve those there are until they are closed, then stop. */
   | { readonly kind: 'retire' }
   | { readonly kind: 'stop' }
+  /** What is left of the shutdown delay is not waited for. */
+  | { readonly kind: 'hurry' }
   | { readonly kind: 'measure'; readonly id: number }
   | { readonly kind: 'scraped'; readonly id: number; readonly text: string };
 

@@ -12,7 +12,7 @@ import type { Serving, ToReplica, ToSupervisor } from './messages.ts';
 const ENTRY = fileURLToPath(new URL(`./replica${extname(import.meta.url)}`, import.meta.url));
 /** A replica that does not say in this time what it has counted is taken by its word of last time. */
 const MEASURE_LIMIT_MS = 1000;
-/** Beyond the drain limit, which a replica keeps itself: then it is taken for hung. */
+/** Beyond the limits that a replica keeps itself: then it is taken for hung. */
 const STOP_MARGIN_MS = 10_000;
 
 /** What a replica asks of the supervisor. */
@@ -81,12 +81,18 @@ export class ReplicaProcess {
    * Ends it after what is inside has been answered; with `retire` each connection gets its last answer before.
    * @returns false when something was cut short
    */
-  async end(how: 'retire' | 'stop', drainTimeoutMs: number): Promise<boolean> {
-    const limit = setTimeout(() => this.kill(), drainTimeoutMs * (how === 'retire' ? 2 : 1) + STOP_MARGIN_MS);
+  async end(how: 'retire' | 'stop', { drainTimeoutMs, shutdownDelayMs }: Settings): Promise<boolean> {
+    const before = how === 'retire' ? drainTimeoutMs : shutdownDelayMs;
+    const limit = setTimeout(() => this.kill(), before + drainTimeoutMs + STOP_MARGIN_MS);
     this.#send({ kind: how });
     await this.exited;
     clearTimeout(limit);
     return this.#stopped ?? false;
+  }
+
+  /** Ends the shutdown delay. */
+  hurry(): void {
+    this.#send({ kind: 'hurry' });
   }
 
   kill(): void {

@@ -16,6 +16,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const { promise: running, resolve: run } = Promise.withResolvers<{ server: Server; start: Start; logger: Logger }>();
 const scrapes = new Map<number, (text: string) => void>();
 let scrapeId = 0;
+const hurry = new AbortController();
 
 letHeapGrow();
 process.on('message', (message: ToReplica) => void receive(message));
@@ -27,10 +28,19 @@ async function receive(message: ToReplica): Promise<void> {
     scrapes.delete(message.id);
     return;
   }
+  if (message.kind === 'hurry') return hurry.abort();
   const { server, start, logger } = await running;
   if (message.kind === 'measure') return send({ kind: 'measured', id: message.id, metrics: await server.measure() });
-  if (message.kind === 'retire') await leaveConnections(server.app.server, start.settings.drainTimeoutMs);
-  const complete = await server.stop();
+  if (message.kind === 'retire') {
+    // The others take what comes, so there is no delay.
+    await leaveConnections(server.app.server, start.settings.drainTimeoutMs);
+    hurry.abort();
+  }
+  await stop(server, logger);
+}
+
+async function stop(server: Server, logger: Logger): Promise<void> {
+  const complete = await server.stop(hurry.signal);
   logger.info({ complete }, 'replica stopped');
   send({ kind: 'stopped', complete, metrics: await server.measure() });
 }
@@ -41,6 +51,14 @@ async function serve(start: Start): Promise<void> {
   try {
     const server = await createServer(settings, logger, { renderMetrics: scrape });
     run({ server, start, logger });
+    process.once('uncaughtException', (error) => {
+      process.on('uncaughtException', (error) => server.uncaught(error));
+      server.uncaught(error);
+      process.exitCode = 1;
+      // The others serve; it is replaced when it has gone.
+      hurry.abort();
+      void stop(server, logger);
+    });
     const onProgress = (done: number, total: number) => send({ kind: 'progress', done, total });
     const address = await server.start(onProgress, order);
     const { unready } = server.registry;

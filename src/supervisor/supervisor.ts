@@ -79,17 +79,29 @@ export class Supervisor {
     return this.#rolls;
   }
 
-  /** Ends every replica after what is inside has been answered; false when something was cut short. */
-  async stop(): Promise<boolean> {
+  /**
+   * Ends every replica after what is inside has been answered; false when something was cut short.
+   * @param hurry ends the shutdown delay
+   */
+  async stop(hurry?: AbortSignal): Promise<boolean> {
     this.#closing.abort();
     for (const replica of this.#starting) replica.kill();
     const serving = this.#places.flatMap((place) => place.serving ?? []);
+    hurry?.addEventListener('abort', () => {
+      for (const replica of serving) replica.hurry();
+    });
     const ended = [...serving, ...this.#retiring].map((replica) => this.#end(replica, 'stop'));
     return (await Promise.all(ended)).every((complete) => complete);
   }
 
+  /** Logs and counts an error that nobody caught; the process can only end well after one. */
+  uncaught(error: unknown): void {
+    this.#metrics.errorUncaught();
+    this.#logger.fatal({ err: error }, 'uncaught error');
+  }
+
   #end(replica: ReplicaProcess, how: 'retire' | 'stop'): Promise<boolean> {
-    return replica.end(how, this.#settings.drainTimeoutMs);
+    return replica.end(how, this.#settings);
   }
 
   /** Starts a replica and gives it its place. @throws when it could not start, or the end has begun */

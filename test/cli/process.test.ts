@@ -1,6 +1,7 @@
 // The program as people run it: arguments, exit codes, signals.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
@@ -124,6 +125,21 @@ describe('commands', () => {
       status: 1,
       stderr: "ortlet: left out: Request for unknown model: 'nosuch' is not found\n",
     });
+  });
+
+  test('key makes a key that a server knows by the line printed with it, another one each time', async () => {
+    const { status, stdout } = run('key', 'ci');
+    expect(status).toBe(0);
+    const [key] = stdout.match(/ortlet_[\w-]{43}/) ?? [];
+    const [, line] = stdout.match(/ORTLET_API_KEYS=(\S+)/) ?? [];
+    expect(line).toBe(`ci:${createHash('sha256').update(key!).digest('hex')}:infer`);
+    expect(run('key', 'ci').stdout).not.toContain(key);
+    using repository = repositoryOf({ 'm.onnx': doubling() });
+    using server = await started(repository.path, '--api-keys', line!);
+    const models = (headers = {}) => fetch(`${server.address}/v2/models`, { headers });
+    expect((await models()).status).toBe(401);
+    expect((await models({ authorization: `Bearer ${key}` })).status).toBe(200);
+    for (const args of [['key'], ['key', 'a b']]) expect(run(...args)).toMatchObject({ status: 1, stdout: '' });
   });
 
   test('config prints the effective settings; help names every one of them', () => {

@@ -78,3 +78,32 @@ describe('a wrong setting is one clear line', () => {
 test('every setting is described', () => {
   for (const { name, description } of describeSettings()) expect(description, name).not.toBe('');
 });
+
+describe('API keys', () => {
+  const hash = 'ab'.repeat(32);
+
+  test('are one line in the environment and a list in a file', () => {
+    const keys = [
+      { name: 'ci', sha256: hash, scopes: ['infer'] },
+      { name: 'ops', sha256: 'cd'.repeat(32), scopes: ['admin', 'metrics'], requestsPerSecond: 2.5 },
+    ];
+    const line = `ci:${hash}:infer, ops:${'cd'.repeat(32)}:admin+metrics:2.5`;
+    expect(load({ environment: { ORTLET_API_KEYS: line } }).apiKeys).toEqual(keys);
+    using folder = repositoryOf({ 'ortlet.yaml': JSON.stringify({ apiKeys: keys }) });
+    expect(load({ file: `${folder.path}/ortlet.yaml` }).apiKeys).toEqual(keys);
+  });
+
+  test.each([
+    ['ci:the-key-itself:infer', ' in the environment: expected the 64 hexadecimal digits'],
+    [`ci:${hash}`, "setting 'apiKeys' in the environment: "],
+    [`ci:${hash}:root`, "setting 'apiKeys' in the environment: "],
+    [`ci:${hash}:infer:0`, "setting 'apiKeys' in the environment: "],
+    [`ci:${hash}:infer:1:the-key-itself`, "setting 'apiKeys' in the environment: "],
+    [`a b:${hash}:infer`, 'expected up to 64 letters'],
+    [`a:${hash}:infer,b:${hash}:infer`, 'two keys have the same name or hash'],
+  ])('%s is refused, and what was given is not repeated', (line, message) => {
+    const refusal = () => load({ environment: { ORTLET_API_KEYS: line } });
+    expect(refusal).toThrow(message);
+    expect(refusal).not.toThrow('the-key-itself');
+  });
+});

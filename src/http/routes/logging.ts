@@ -20,6 +20,7 @@ export function loggingRoutes(app: FastifyInstance, logger: Logger, controlAllow
         tag: 'observability',
         response: 'logSettings',
       }),
+      config: { scope: 'metrics' },
     },
     () => settingsOf(logger.level),
   );
@@ -34,6 +35,7 @@ export function loggingRoutes(app: FastifyInstance, logger: Logger, controlAllow
         response: 'logSettings',
         errors: [400, 403],
       }),
+      config: { scope: 'admin' },
     },
     ({ body }) => {
       if (!controlAllowed) throw controlDisabled('changing what is logged');

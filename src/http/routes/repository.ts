@@ -48,6 +48,7 @@ export function repositoryRoutes(app: FastifyInstance, registry: Registry, contr
         body: 'modelLoadRequest',
         errors: [400, 403, 404, 422],
       }),
+      config: { scope: 'admin' },
     },
     async ({ params, body }, reply) => {
       if (!control.allowed) throw controlDisabled('explicit model load / unload');
@@ -66,6 +67,7 @@ export function repositoryRoutes(app: FastifyInstance, registry: Registry, contr
         body: 'modelUnloadRequest',
         errors: [400, 403],
       }),
+      config: { scope: 'admin' },
     },
     async ({ params, body }, reply) => {
       if (!control.allowed) throw controlDisabled('explicit model load / unload');

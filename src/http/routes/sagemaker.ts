@@ -25,7 +25,7 @@ export function sageMakerRoutes(app: FastifyInstance, parts: PlatformParts): voi
     response: 'serverReady',
     errors: [503],
   });
-  app.get('/ping', { schema: ping }, () => readiness(dataPlane));
+  app.get('/ping', { schema: ping, config: { scope: 'none' } }, () => readiness(dataPlane));
   const dialect = invocations(thread);
   const onRequest = (request: FastifyRequest, reply: FastifyReply) => {
     const target = request.headers[TARGET_MODEL];

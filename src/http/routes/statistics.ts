@@ -18,12 +18,13 @@ export function statisticsRoutes(app: FastifyInstance, dataPlane: DataPlane): vo
       response: 'modelStatistics',
       errors,
     });
-  app.get('/v2/models/stats', { schema: schema('statistics', 'each ready version', []) }, () =>
+  const config = { scope: 'metrics' } as const;
+  app.get('/v2/models/stats', { schema: schema('statistics', 'each ready version', []), config }, () =>
     report(dataPlane.readyModels()),
   );
   app.get<ModelPath>(
     '/v2/models/:model/stats',
-    { schema: schema('modelStatistics', 'each ready version of a model', [404, 503]) },
+    { schema: schema('modelStatistics', 'each ready version of a model', [404, 503]), config },
     ({ params }) => {
       const { name } = dataPlane.model(params.model);
       return report(dataPlane.readyModels().filter((model) => model.name === name));
@@ -31,7 +32,7 @@ export function statisticsRoutes(app: FastifyInstance, dataPlane: DataPlane): vo
   );
   app.get<ModelPath>(
     '/v2/models/:model/versions/:version/stats',
-    { schema: schema('modelStatisticsVersion', 'a version of a model', [404, 503]) },
+    { schema: schema('modelStatisticsVersion', 'a version of a model', [404, 503]), config },
     ({ params }) => report([dataPlane.model(params.model, params.version)]),
   );
 }

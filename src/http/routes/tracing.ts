@@ -35,6 +35,7 @@ export function tracingRoutes(
           response: 'traceSettings',
           errors,
         }),
+        config: { scope: 'metrics' },
       },
       ({ params }) => show(tracing, named(params.model)),
     );
@@ -49,6 +50,7 @@ export function tracingRoutes(
           response: 'traceSettings',
           errors: [400, 403, ...errors],
         }),
+        config: { scope: 'admin' },
       },
       ({ params, body }) => {
         if (!controlAllowed) throw controlDisabled('changing what is traced');

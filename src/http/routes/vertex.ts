@@ -24,7 +24,8 @@ export function vertexRoutes(app: FastifyInstance, parts: PlatformParts, routes:
   });
   const url = literal(routes.health);
   // Operators may have pointed the platform at a route that is there for everyone.
-  if (!app.hasRoute({ method: 'GET', url })) app.get(url, { schema: health }, () => readiness(dataPlane));
+  if (!app.hasRoute({ method: 'GET', url }))
+    app.get(url, { schema: health, config: { scope: 'none' } }, () => readiness(dataPlane));
   const dialect = jsonDialect('predict', thread);
   const onRequest = (request: FastifyRequest, reply: FastifyReply) =>
     exchange.answer(request, reply, { model: defaultModel(parts) }, dialect);
