@@ -14,6 +14,7 @@ export function plot(comparisons: readonly Comparison[]): string {
     return panel;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" font-family="sans-serif" font-size="12">
+<title>The figure that counts, of each policy under each workload</title>
 <style>
 text { fill: #24292f } .title { font-weight: bold } rect { fill: #afb8c1 } .leads { fill: #57ab5a } .ortlet { fill: #1f6feb }
 @media (prefers-color-scheme: dark) { text { fill: #d0d7de } rect { fill: #57606a } .leads { fill: #3fb950 } .ortlet { fill: #58a6ff } }

@@ -57,8 +57,9 @@ export function refuse(
     const retryAfterMs = expectedWaitMs(load, costs, now);
     return { code: 'QUEUE_TIMEOUT', message: 'Request timeout expired before it could be queued.', retryAfterMs };
   }
-  // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right.
-  if (load.running.size < load.engines || !costs.calibrated) return undefined;
+  // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right. And how soon a
+  // dead one is replaced is not known.
+  if (load.running.size < load.engines || load.engines === 0 || !costs.calibrated) return undefined;
   // Others will share its run, so that it takes as long as a full one; half of its time at most, to leave some for waiting.
   // A request larger than a run should be has one for itself, and the others are taken to be like it.
   const runWork = Math.max(request.work, costs.workWithin(leftMs / 2, load.maxWork));

@@ -17,7 +17,7 @@ interface Line {
   readonly how?: string;
   readonly replica?: number;
   readonly replicaPid?: number;
-  readonly threads?: { readonly count: number; readonly reason: string };
+  readonly tuning?: { readonly threads: { readonly reason: string } };
 }
 
 /** A group of two whose replicas both serve. */
@@ -113,7 +113,8 @@ describe('replicas', () => {
     expect(await group.metric('ortlet_replicas{state="ready"}')).toEqual([2]);
     const cpuSeconds = await group.metric('process_cpu_seconds_total{replica="[01]"}');
     expect([cpuSeconds.length, Math.min(...cpuSeconds) > 0]).toEqual([2, true]);
-    for (const { threads } of group.of('model loaded')) expect(threads!.reason).toContain('2 replicas of 1 instance');
+    for (const { tuning } of group.of('model loaded'))
+      expect(tuning!.threads.reason).toContain('2 replicas of 1 instance');
     expect((await fetch(`${group.address}/v2/health/ready`)).status).toBe(200);
   });
 

@@ -91,6 +91,11 @@ describe('refusal at the door', () => {
     ).toBeUndefined();
   });
 
+  test('while dead engines are replaced nobody is refused for want of time', () => {
+    const none = { ...load, running: new Set<{ endsAt: number }>(), engines: 0 };
+    expect(refuse({ ...request, deadlineAt: 101 }, none, limits, costs, 100)).toBeUndefined();
+  });
+
   test('a full queue says which limit is reached', () => {
     expect(refuse(request, { ...load, requests: 100 }, limits, costs, 100)).toMatchObject({ code: 'QUEUE_FULL' });
     expect(refuse(request, { ...load, bytes: 998 }, limits, costs, 100)?.message).toContain('maxQueueBytes');
