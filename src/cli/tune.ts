@@ -2,7 +2,6 @@
 
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { CoreShare } from '../batching/core-share.ts';
-import { type BatchCurvePoint, CostModel } from '../batching/cost-model.ts';
 import { SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { coresOf, readCpuLimits, shareLimits } from '../execution/cpu-plan.ts';
@@ -35,10 +34,10 @@ export async function tune(settings: Settings, name: string | undefined): Promis
   await model.close();
   const { tuning, batching } = model.facts;
   if (tuning.curve.length === 0) throw new SettingsError(`'${name}' cannot be tuned: ${batching.reason}`);
-  process.stdout.write(`${printCurve(tuning.curve, batching.maxBatchSize)}\n\n${printPlans(tuning)}\n\n`);
+  process.stdout.write(`${printCurve(tuning)}\n\n${printPlans(tuning)}\n\n`);
   const path = writeProfile(settings.profiles, {
     model: source.name,
-    key: profileKey(source, cores),
+    key: await profileKey(source, cores),
     instances: tuning.instances,
     threads: tuning.threads.count,
     curve: [...tuning.curve],
@@ -75,8 +74,7 @@ function checkWritable(folder: string): void {
   }
 }
 
-function printCurve(curve: readonly BatchCurvePoint[], maxBatchSize: number): string {
-  const knee = new CostModel(curve).limit(maxBatchSize);
+function printCurve({ curve, knee }: Tuning): string {
   const best = Math.max(...curve.map(({ rows, ms }) => rows / ms));
   const lines = curve.map(({ rows, ms }) => {
     const bar = '█'.repeat(Math.max(1, Math.round((BAR_WIDTH * (rows / ms)) / best)));

@@ -58,7 +58,7 @@ export async function loadModel(
   const { name, version, config, labels } = source;
   const { settings, triton, versions } = config;
   checkFile(source);
-  const profile = findProfile(source, limits, profiles, observer);
+  const profile = await findProfile(source, limits, profiles, observer);
   const { content, values } = splitOptionalInputs(source);
   const loaded = new AbortController();
   const start = async ({ instances, threads }: EnginePlan, observed: boolean) => {
@@ -163,14 +163,14 @@ function counted(observer: ModelObserver, statistics: ModelStatistics): BatchObs
   };
 }
 
-function findProfile(
+async function findProfile(
   source: ModelSource,
   limits: CpuLimits,
   folder: string | undefined,
   observer: ModelObserver,
-): Profile | undefined {
+): Promise<Profile | undefined> {
   if (folder === undefined || source.config.settings.instances !== 'auto') return undefined;
-  const found = readProfile(folder, profileKey(source, coresOf(limits)));
+  const found = readProfile(folder, await profileKey(source, coresOf(limits)));
   if (typeof found !== 'string') return found;
   observer.profilePassedOver(found);
   return undefined;

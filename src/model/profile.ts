@@ -2,9 +2,10 @@
 // profile counts only for the same file, runtime, execution providers and number of cores.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import type { ModelSource } from './source.ts';
 
@@ -24,9 +25,14 @@ type ProfileKey = Profile['key'];
 
 const { version: onnxruntime } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
 
-/** @param cores that the engines of this server may use */
-export function profileKey({ path, content, config }: ModelSource, cores: number): ProfileKey {
-  const hash = createHash('sha256').update(content ?? readFileSync(path!));
+/** Reads the file piece by piece: other models answer meanwhile. @param cores that the engines of this server may use */
+export async function profileKey(
+  { path, content, config }: Pick<ModelSource, 'path' | 'content' | 'config'>,
+  cores: number,
+): Promise<ProfileKey> {
+  const hash = createHash('sha256');
+  if (content) hash.update(content);
+  else await pipeline(createReadStream(path!), hash);
   const providers = config.settings.executionProviders.map(({ name }) => name).join(',');
   return { sha256: hash.digest('hex'), onnxruntime, providers, cores };
 }

@@ -19,6 +19,8 @@ export interface Tuning {
   readonly instances: number;
   readonly threads: { readonly count: number; readonly reason: string };
   readonly curve: readonly BatchCurvePoint[];
+  /** Smallest number of rows measured at which a row costs at most 5 % more than at the best one; 1 where none was. */
+  readonly knee: number;
   /** Every plan that was tried; empty where the configuration or a single core decides. */
   readonly trials: readonly PlanTrial[];
   readonly source: 'measured at load' | 'profile';
@@ -65,31 +67,27 @@ export async function tune(parts: TuningParts): Promise<{ executor: EnginePool; 
   const first = firstPlan(settings, limits, profile);
   const usesProfile = profile?.instances === first.instances && profile.threads === first.threads.count;
   const found = usesProfile ? profile : undefined;
+  const most = batchable ? settings.maxBatchSize : 1;
   const measure = (pool: EnginePool) =>
-    calibrate(pool, sample!, {
-      maxBatchSize: batchable ? settings.maxBatchSize : 1,
-      budgetMs: budget.calibrationMs,
-      now,
-    });
+    calibrate(pool, sample!, { maxBatchSize: most, budgetMs: budget.calibrationMs, now });
   const curve = found?.curve ?? (sample ? await measure(executor) : []);
+  const knee = kneeOf(curve, most);
   const decided = {
     ...first,
     curve,
+    knee,
     trials: found?.trials ?? [],
     source: found ? 'profile' : 'measured at load',
   } as const;
   const plans = candidatePlans(coresOf(limits));
   const open = settings.instances === 'auto' && settings.threads === 'auto' && plans.length > 1;
-  const largest = curve.at(-1);
-  if (!open || found || !sample || !largest) return { executor, tuning: decided };
+  if (!open || found || !sample || curve.length === 0) return { executor, tuning: decided };
 
-  // No more rows than were measured: a size that was never run may take any time.
-  const rows = batchable ? Math.min(new CostModel(curve).limit(settings.maxBatchSize), largest.rows) : 1;
   const trials: PlanTrial[] = [];
   for (const plan of plans) {
     const own = plan.instances === first.instances;
     const trial = await tryWith(own ? async () => executor : () => parts.start(plan, false), !own, (pool) =>
-      tryPlan(pool, { ...plan, sample, rows, budgetMs: budget.trialMs, now }),
+      tryPlan(pool, { ...plan, sample, rows: knee, budgetMs: budget.trialMs, now }),
     );
     if (trial) trials.push(trial);
   }
@@ -97,11 +95,18 @@ export async function tune(parts: TuningParts): Promise<{ executor: EnginePool; 
   const { instances, threads } = choosePlan(trials);
   const reason = `the best of ${trials.length} plans tried, or at most 5 % slower with fewer engines`;
   const chosen = { instances, threads: { count: threads, reason }, trials, source: 'measured at load' } as const;
-  if (instances === first.instances) return { executor, tuning: { ...chosen, curve } };
+  if (instances === first.instances) return { executor, tuning: { ...chosen, curve, knee } };
   const better = await parts.start({ instances, threads }, true);
+  // An engine that is still loading would take time from the runs that are measured; one that fails is started again.
+  await better.complete().catch(() => {});
   const ownCurve = await measure(better);
   await executor.close();
-  return { executor: better, tuning: { ...chosen, curve: ownCurve } };
+  return { executor: better, tuning: { ...chosen, curve: ownCurve, knee: kneeOf(ownCurve, most) } };
+}
+
+/** No more rows than were measured: a size that was never run may take any time. */
+function kneeOf(curve: readonly BatchCurvePoint[], most: number): number {
+  return Math.min(new CostModel(curve).limit(most), curve.at(-1)?.rows ?? 1);
 }
 
 /** A plan that does not come up, or fails, is no candidate. */

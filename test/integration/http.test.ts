@@ -84,6 +84,11 @@ describe('configuration and statistics', () => {
       dynamic_batching: {},
     });
     expect(body.parameters.batching_reason.string_value).toContain('rows run together');
+    expect(body.parameters).toMatchObject({
+      batch_curve_ms: { string_value: expect.stringMatching(/^1: [0-9.e-]+(, [0-9]+: [0-9.e-]+)*$/) },
+      batch_curve_source: { string_value: 'measured at load' },
+      batch_knee: { string_value: expect.stringMatching(/^(1|2|4|8|16|32)$/) },
+    });
     expect((await get('/v2/models/double/versions/9/config')).status).toBe(404);
   });
 

@@ -92,7 +92,9 @@ export function describeFacts({ facts }: Model): Record<string, string | number>
     batching_reason: batching.reason,
     ...(padding.inputs.length > 0 ? { padding: padding.inputs.join(', ') } : {}),
     ...(batching.enabled ? { padding_reason: padding.reason } : {}),
-    ...(tuning.curve.length > 0 ? { batch_curve_ms: printCurve(tuning.curve), batch_curve_source: tuning.source } : {}),
+    ...(tuning.curve.length > 0
+      ? { batch_curve_ms: printCurve(tuning.curve), batch_curve_source: tuning.source, batch_knee: tuning.knee }
+      : {}),
     instances: tuning.instances,
     threads: tuning.threads.count,
     threads_reason: tuning.threads.reason,
