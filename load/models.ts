@@ -20,7 +20,7 @@ export const MODELS: readonly LoadModel[] = [
   { name: 'mlp-768-random', input: 'x', columns: 768 },
 ];
 
-const SIMPLENET = fileURLToPath(new URL('../models/simplenet/model.onnx', import.meta.url));
+export const SIMPLENET = fileURLToPath(new URL('../models/simplenet/model.onnx', import.meta.url));
 const LAYERS = [768, 1024, 1024, 10];
 
 /** @returns the folder, which the caller removes */

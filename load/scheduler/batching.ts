@@ -1,16 +1,15 @@
 // Batching is never slower than no batching: the server as it comes beside the same with `batching: off`, for every model
 // and number of connections, in turns.
 
-import { cpSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { SIMPLENET } from '../models.ts';
 import { binaryRequest, type LoadTensor, picture, tokens } from './heavy-models.ts';
 import { inferUrl, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
 import { median, quantile, timesOf } from './statistics.ts';
 
 const CONNECTIONS = [1, 4, 16, 64];
-const SIMPLENET = fileURLToPath(new URL('../../models/simplenet', import.meta.url));
 const ROWS: Record<string, readonly LoadTensor[]> = {
   simplenet: [{ name: 'input', datatype: 'FP32', shape: [1, 10], data: new Float32Array(10).fill(0.5) }],
   encoder: tokens(32, 1),
@@ -19,7 +18,7 @@ const ROWS: Record<string, readonly LoadTensor[]> = {
 const WANTED = { throughput: 0.97, p99: 1.1 };
 
 export const batching: Measure = async ({ models, rounds, seconds, flags, onProgress }) => {
-  cpSync(join(SIMPLENET, 'model.onnx'), join(models, 'simplenet.onnx'));
+  copyFileSync(SIMPLENET, join(models, 'simplenet.onnx'));
   const sender = startSender();
   const [on, off] = [await startOrtlet(models, flags), await startOrtlet(models, ['--batching', 'off', ...flags])];
   const rows: (string | number)[][] = [];

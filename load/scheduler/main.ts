@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { peers } from '../peers/peers.ts';
 import { batching } from './batching.ts';
 import { compute } from './compute.ts';
 import { deadlines } from './deadlines.ts';
@@ -17,6 +18,7 @@ const MEASURES: Record<string, { readonly measure: Measure; readonly help: strin
   lengths: { measure: lengths, help: 'mixed lengths against first-in-first-out with full padding', rounds: 3 },
   overload: { measure: overload, help: '1, 2, 5 and 10 times what it can take, with deadlines', rounds: 1 },
   deadlines: { measure: deadlines, help: 'short deadlines, clients that go away, one bad row in a hundred', rounds: 1 },
+  peers: { measure: peers, help: 'FastAPI and LitServe with the same model and threads', rounds: 3 },
 };
 
 const HELP = `Usage: npm run load:scheduler -- <measurement> [--rounds n] [--seconds 4] [-- settings of ortlet serve]
