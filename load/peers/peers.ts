@@ -1,10 +1,9 @@
 // Ortlet beside servers in Python with the same model, the same version of onnxruntime and as many threads: JSON, in turns.
 
-import { copyFileSync, mkdirSync } from 'node:fs';
 import { planThreads, readCpuLimits } from '../../src/execution/cpu-plan.ts';
 import { compareAnswers } from '../answers.ts';
 import type { LoadResult, LoadTask } from '../generator.ts';
-import { MODELS, modelPath, SIMPLENET } from '../models.ts';
+import { MODELS, modelPath, writeModels } from '../models.ts';
 import { type Requests, requestsFor } from '../requests.ts';
 import { jsonBody, tokens } from '../scheduler/heavy-models.ts';
 import { startOrtlet } from '../scheduler/ortlet.ts';
@@ -32,8 +31,7 @@ const REQUESTS: Record<string, Requests> = {
 };
 
 export const peers: Measure = async ({ models, rounds, seconds, flags, onProgress }) => {
-  mkdirSync(`${models}/simplenet`);
-  copyFileSync(SIMPLENET, modelPath(models, 'simplenet'));
+  writeModels(models);
   const { threads } = planThreads(readCpuLimits(), 1);
   const missing = new Map(PEERS.map((peer) => [peer, installPeer(peer)]));
   const present = PEERS.filter((peer) => missing.get(peer) === undefined);
