@@ -24,8 +24,7 @@ const SIMPLENET = fileURLToPath(new URL('../models/simplenet/model.onnx', import
 const LAYERS = [768, 1024, 1024, 10];
 
 /** @returns the folder, which the caller removes */
-export function writeModels(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'ortlet-load-'));
+export function writeModels(folder = mkdtempSync(join(tmpdir(), 'ortlet-load-'))): string {
   for (const { name } of MODELS) mkdirSync(join(folder, name));
   copyFileSync(SIMPLENET, modelPath(folder, 'simplenet'));
   writeFileSync(modelPath(folder, 'mlp-768-random'), perceptron(LAYERS));

@@ -16,12 +16,12 @@ export class ServerProcess {
   #child: ChildProcess;
   #output = '';
 
-  /** @param commandLine arguments for node */
-  constructor(name: string, port: number, commandLine: readonly string[]) {
+  /** @param commandLine arguments for the executable, which is node unless given */
+  constructor(name: string, port: number, commandLine: readonly string[], executable = process.execPath) {
     this.#name = name;
     this.url = `http://127.0.0.1:${port}`;
     const environment = Object.entries(process.env).filter(([key]) => !key.startsWith('ORTLET_'));
-    this.#child = spawn(process.execPath, commandLine, {
+    this.#child = spawn(executable, commandLine, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: Object.fromEntries(environment),
     });

@@ -1,31 +1,42 @@
 // Batching is never slower than no batching: the server as it comes beside the same with `batching: off`, for every model
 // and number of connections, in turns.
 
-import { cpSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { MODELS, modelPath, writeModels } from '../models.ts';
+import { seededRandom } from '../random.ts';
 import { binaryRequest, type LoadTensor, picture, tokens } from './heavy-models.ts';
 import { inferUrl, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
 import { median, quantile, timesOf } from './statistics.ts';
 
 const CONNECTIONS = [1, 4, 16, 64];
-const SIMPLENET = fileURLToPath(new URL('../../models/simplenet', import.meta.url));
 const ROWS: Record<string, readonly LoadTensor[]> = {
-  simplenet: [{ name: 'input', datatype: 'FP32', shape: [1, 10], data: new Float32Array(10).fill(0.5) }],
+  ...Object.fromEntries(
+    MODELS.map(({ name, input, columns }) => {
+      const data = Float32Array.from({ length: columns }, seededRandom(columns));
+      return [name, [{ name: input, datatype: 'FP32', shape: [1, columns], data }]];
+    }),
+  ),
   encoder: tokens(32, 1),
   recogniser: picture(1),
 };
+const OTHER_ENCODER = 'other-encoder';
 const WANTED = { throughput: 0.97, p99: 1.1 };
 
-export const batching: Measure = async ({ models, rounds, seconds, flags, onProgress }) => {
-  cpSync(join(SIMPLENET, 'model.onnx'), join(models, 'simplenet.onnx'));
+export const batching: Measure = async ({ models, otherEncoder, rounds, seconds, flags, onProgress }) => {
+  writeModels(models);
+  if (otherEncoder !== undefined) {
+    mkdirSync(join(models, OTHER_ENCODER));
+    copyFileSync(otherEncoder, modelPath(models, OTHER_ENCODER));
+  }
+  const measured = Object.entries({ ...ROWS, ...(otherEncoder !== undefined && { [OTHER_ENCODER]: ROWS.encoder! }) });
   const sender = startSender();
   const [on, off] = [await startOrtlet(models, flags), await startOrtlet(models, ['--batching', 'off', ...flags])];
   const rows: (string | number)[][] = [];
   const faults: string[] = [];
   try {
-    for (const [model, tensors] of Object.entries(ROWS)) {
+    for (const [model, tensors] of measured) {
       for (const connections of CONNECTIONS) {
         const results = { throughput: { on: [], off: [] }, p99: { on: [], off: [] } } as Record<
           string,
@@ -67,7 +78,10 @@ export const batching: Measure = async ({ models, rounds, seconds, flags, onProg
     await Promise.all([on.end(), off.end()]);
   }
   return {
-    title: `Batching as it comes beside batching off (wanted: throughput >= ${WANTED.throughput}, p99 <= ${WANTED.p99})`,
+    title: [
+      `Batching as it comes beside batching off (wanted: throughput >= ${WANTED.throughput}, p99 <= ${WANTED.p99})`,
+      ...(otherEncoder === undefined ? [`${OTHER_ENCODER} skipped: --other-encoder names no file`] : []),
+    ].join('\n'),
     header: ['model', 'connections', 'off rows/s', 'on rows/s', 'ratio', 'off p99 ms', 'on p99 ms', 'ratio', 'kept'],
     rows,
     faults,

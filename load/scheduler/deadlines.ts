@@ -9,7 +9,7 @@ import { lookup } from '../../test/fixtures/models.ts';
 import { writeOnnx } from '../../test/fixtures/onnx-writer.ts';
 import { seededRandom } from '../random.ts';
 import type { ServerProcess } from '../server-process.ts';
-import { binaryRequest, tokens } from './heavy-models.ts';
+import { binaryRequest, jsonBody, tokens } from './heavy-models.ts';
 import { inferUrl, metric, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
 import { quantile } from './statistics.ts';
@@ -70,12 +70,9 @@ async function disconnects(server: ServerProcess, faults: string[]): Promise<str
   const url = inferUrl(server, 'encoder');
   const random = seededRandom(12);
   const request = binaryRequest(url, tokens(16, 1));
-  const good = { inputs: tokens(16, 1).map(({ data, ...tensor }) => ({ ...tensor, data: Array.from(data, Number) })) };
+  const good = jsonBody(tokens(16, 1));
   const ask = async () =>
-    JSON.stringify(
-      ((await (await fetch(url, { method: 'POST', body: JSON.stringify(good) })).json()) as { outputs: unknown })
-        .outputs,
-    );
+    JSON.stringify(((await (await fetch(url, { method: 'POST', body: good })).json()) as { outputs: unknown }).outputs);
   const expected = await ask();
   let [left, wrong] = [COUNT, 0];
   const client = async () => {

@@ -56,6 +56,13 @@ export function mixedLengths(count: number, seed: number): LoadTensor[][] {
   );
 }
 
+/** The body of a request in JSON. */
+export function jsonBody(tensors: readonly LoadTensor[]): string {
+  return JSON.stringify({
+    inputs: tensors.map(({ data, ...tensor }) => ({ ...tensor, data: Array.from(data, Number) })),
+  });
+}
+
 /** A whole HTTP request in the binary form. */
 export function binaryRequest(
   url: URL,

@@ -7,7 +7,7 @@ import { planThreads, readCpuLimits } from '../../src/execution/cpu-plan.ts';
 import { freePort, ServerProcess } from '../server-process.ts';
 import { TaskProcess } from '../task-process.ts';
 import type { BareCpuResult, BareCpuTask } from './bare-cpu.ts';
-import { binaryRequest, mixedLengths } from './heavy-models.ts';
+import { binaryRequest, jsonBody, mixedLengths } from './heavy-models.ts';
 import { inferUrl, metric, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
 import { median, quantile, timesOf } from './statistics.ts';
@@ -81,13 +81,7 @@ async function startFifo(model: string): Promise<ServerProcess> {
 }
 
 async function askOnce(url: URL, row: (typeof ROWS)[number]): Promise<number[]> {
-  const inputs = row.map(({ name, datatype, shape, data }) => ({
-    name,
-    datatype,
-    shape,
-    data: Array.from(data, Number),
-  }));
-  const response = await fetch(url, { method: 'POST', body: JSON.stringify({ inputs }) });
+  const response = await fetch(url, { method: 'POST', body: jsonBody(row) });
   const { outputs } = (await response.json()) as { outputs: { data: number[] }[] };
   return outputs[0]!.data;
 }

@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { peers } from '../peers/peers.ts';
 import { batching } from './batching.ts';
 import { compute } from './compute.ts';
 import { deadlines } from './deadlines.ts';
@@ -11,19 +12,33 @@ import { lengths } from './lengths.ts';
 import { overload } from './overload.ts';
 import { type Measure, printReport } from './report.ts';
 
-const MEASURES: Record<string, { readonly measure: Measure; readonly help: string; readonly rounds: number }> = {
+interface Entry {
+  readonly measure: Measure;
+  readonly help: string;
+  readonly rounds: number;
+  /** Where rounds are many, they are shorter. */
+  readonly seconds?: number;
+}
+
+const SECONDS = 4;
+const MEASURES: Record<string, Entry> = {
   compute: { measure: compute, help: 'rows per CPU-second where runs are long, against a bare loop', rounds: 3 },
-  batching: { measure: batching, help: 'throughput and p99 with and without batching', rounds: 5 },
+  batching: { measure: batching, help: 'throughput and p99 with and without batching', rounds: 5, seconds: 1 },
   lengths: { measure: lengths, help: 'mixed lengths against first-in-first-out with full padding', rounds: 3 },
   overload: { measure: overload, help: '1, 2, 5 and 10 times what it can take, with deadlines', rounds: 1 },
   deadlines: { measure: deadlines, help: 'short deadlines, clients that go away, one bad row in a hundred', rounds: 1 },
+  peers: { measure: peers, help: 'FastAPI and LitServe with the same model and threads', rounds: 3, seconds: 3 },
 };
 
-const HELP = `Usage: npm run load:scheduler -- <measurement> [--rounds n] [--seconds 4] [-- settings of ortlet serve]
+const HELP = `Usage: npm run load:scheduler -- <measurement> [--rounds n] [--seconds n] [-- settings of ortlet serve]
 
 ${Object.entries(MEASURES)
-  .map(([name, { help }]) => `  ${name.padEnd(10)} ${help}`)
+  .map(([name, { help, rounds, seconds = SECONDS }]) => `  ${name.padEnd(10)} ${help} (${rounds} x ${seconds} s)`)
   .join('\n')}
+
+  --rounds <n>            Rounds, beside one that warms up
+  --seconds <n>           Length of one measurement
+  --other-encoder <file>  For batching: one more ONNX model with the inputs input_ids and attention_mask
 
 Prints a table and writes load/results/<measurement>.json. Ends with 1 when a request failed that must not.
 
@@ -40,7 +55,12 @@ async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...own],
     allowPositionals: true,
-    options: { rounds: { type: 'string' }, seconds: { type: 'string', default: '4' }, help: { type: 'boolean' } },
+    options: {
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      'other-encoder': { type: 'string' },
+      help: { type: 'boolean' },
+    },
   });
   const [name = ''] = positionals;
   const chosen = MEASURES[name];
@@ -54,8 +74,9 @@ async function main(argv: readonly string[]): Promise<number> {
     let done = 0;
     const report = await chosen.measure({
       models,
+      otherEncoder: values['other-encoder'],
       rounds: Number(values.rounds ?? chosen.rounds),
-      seconds: Number(values.seconds),
+      seconds: Number(values.seconds ?? chosen.seconds ?? SECONDS),
       flags,
       onProgress: () => {
         if (process.stderr.isTTY)

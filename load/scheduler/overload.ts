@@ -72,6 +72,7 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
         'in time/s',
         'p99 ms',
         '503',
+        `503 after ${PROMPT_MS} ms`,
         '503 p99 ms',
         '504',
         'unsent',

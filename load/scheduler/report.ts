@@ -3,6 +3,8 @@
 interface MeasureOptions {
   /** Folder with the heavy models. */
   readonly models: string;
+  /** Path of one more encoder with the inputs `input_ids` and `attention_mask`. */
+  readonly otherEncoder: string | undefined;
   readonly rounds: number;
   /** Length of one measurement. */
   readonly seconds: number;

@@ -10,7 +10,7 @@ import { command, here, install } from './python.ts';
 const CLIENTS = { 'triton.py': 'tritonclient', 'kserve_rest.py': 'kserve' };
 
 const scripts = Object.entries(CLIENTS).flatMap(([script, name]) => {
-  const missing = install(name);
+  const missing = install(here(`requirements/${name}.txt`));
   if (missing) console.log(`${name}: skipped, ${missing}`);
   return missing ? [] : [script];
 });

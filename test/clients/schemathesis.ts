@@ -34,7 +34,7 @@ interface Report {
   readonly running_time: number;
 }
 
-const missing = install('schemathesis');
+const missing = install(here('requirements/schemathesis.txt'));
 if (missing) console.log(`schemathesis: skipped, ${missing}`);
 else process.exitCode = await run();
 
