@@ -155,13 +155,15 @@ function fill<Request extends WaitingRequest>(
   { now, costs, occasion, backlog }: PolicyState<Request>,
   { maxRows, maxWork }: SplitLimits,
 ): { requests: Request[]; reason: DispatchReason } {
+  // Whoever has more time than the largest run takes is in no one's way.
+  const fullRunEndsAt = now + costs.cautiousMs(maxWork);
   let requests: Request[] = [];
   let size = sizeOf(requests);
   for (const request of candidates) {
-    const grown = withRequest(size, request);
+    let grown = withRequest(size, request);
     if (requests.length > 0) {
       if (grown.rows > maxRows || grown.work > maxWork) return { requests, reason: 'full' };
-      const endsAt = now + costs.cautiousMs(grown.work);
+      const endsAt = grown.deadlineAt < fullRunEndsAt ? now + costs.cautiousMs(grown.work) : 0;
       if (endsAt > grown.deadlineAt) {
         // Behind a backlog small batches would keep the engine late for good: the tightest give way to those whose turn
         // would come too late after this run, unless they are more urgent, and are dropped when their time is up.
@@ -169,11 +171,11 @@ function fill<Request extends WaitingRequest>(
         const comesTooLate = nextAt > request.deadlineAt;
         if (!backlog || !comesTooLate || isMoreUrgent(requests[0]!, request)) return { requests, reason: 'deadline' };
         requests = requests.filter(({ deadlineAt }) => deadlineAt >= endsAt);
-        size = sizeOf(requests);
+        grown = withRequest(sizeOf(requests), request);
       }
     }
     requests.push(request);
-    size = withRequest(size, request);
+    size = grown;
   }
   return { requests, reason: size.rows >= maxRows || size.work >= maxWork ? 'full' : occasion };
 }
