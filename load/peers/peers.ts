@@ -53,8 +53,10 @@ export const peers: Measure = async ({ models, rounds, seconds, flags, onProgres
           const order = round % 2 ? [...servers] : [...servers].toReversed();
           for (const [name, server] of order) {
             const result = await measure(generator, server, requests, connections, seconds);
-            const { failures } = result;
+            const { failures, requestsPerSecond } = result;
             if (failures > 0) faults.push(`${name}, ${model}: ${failures} requests had no answer of status 200`);
+            if (requestsPerSecond === 0)
+              faults.push(`${name}, ${model}: no answer in ${seconds} s, try more --seconds`);
             if (round > 0) results.get(name)!.push(result); // The first warms all up.
             onProgress();
           }
