@@ -2,11 +2,13 @@
 
 import { refuse } from '../../src/batching/admission.ts';
 import { Arrivals } from '../../src/batching/arrivals.ts';
-import { hopeless, nextBatch, type Occasion, windowMs } from '../../src/batching/batch-policy.ts';
+import { hopeless, nextBatch } from '../../src/batching/batch-policy.ts';
 import { CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
+import type { Occasion } from '../../src/batching/policy-state.ts';
 import { recover } from '../../src/batching/recovery.ts';
 import { type QueuedRequest, RequestQueue } from '../../src/batching/request-queue.ts';
+import { windowMs } from '../../src/batching/waiting.ts';
 import type { Decision, Host, PolicyKind, SimulatedModel, SimulatedPolicy, SimulatedRequest } from './policy.ts';
 
 /** As `createEntry` makes them. */

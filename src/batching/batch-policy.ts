@@ -9,29 +9,10 @@
 //                          (neighbours in length too)   or to a deadline
 
 import type { DispatchReason } from '../inference.ts';
-import type { Arrivals } from './arrivals.ts';
-import type { CostModel } from './cost-model.ts';
+import { sizeOf, withRequest } from './batch-size.ts';
 import { cheapestSplit, type SplitLimits } from './length-split.ts';
-
-/** A waiting request as the policy sees it; instants in milliseconds. */
-export interface WaitingRequest {
-  readonly rows: number;
-  /** How large a row is for its model: the padded dimension, or all free dimensions; 1 where there are none. */
-  readonly length: number;
-  /** Its place in the queue: the deadline, shifted by its priority. */
-  readonly dueAt: number;
-  /** When it must be answered. */
-  readonly deadlineAt: number;
-}
-
-/** Requests of one shape, earliest due first; never empty. */
-export interface WaitingGroup<Request extends WaitingRequest> extends Iterable<Request> {
-  readonly first: Request | undefined;
-  readonly length: number;
-  readonly family: string;
-  /** Their last run failed: they run again as they are, without others. */
-  readonly retry: boolean;
-}
+import type { PolicyState, WaitingGroup, WaitingRequest } from './policy-state.ts';
+import { worthWaiting } from './waiting.ts';
 
 export interface BatchPolicy {
   readonly batchable: boolean;
@@ -41,23 +22,6 @@ export interface BatchPolicy {
   readonly maxLength: number;
 }
 
-/** An engine stood idle, has just become free, or takes a batch ahead of the one it runs. */
-export type Occasion = Extract<DispatchReason, 'idle' | 'slot_freed' | 'ahead'>;
-
-export interface PolicyState<Request extends WaitingRequest> {
-  readonly groups: readonly WaitingGroup<Request>[];
-  readonly occasion: Occasion;
-  /** More waits than one run can take. */
-  readonly backlog?: boolean | undefined;
-  readonly now: number;
-  readonly costs: CostModel;
-  readonly arrivals: Arrivals;
-  /** Since when an engine waits for company; undefined: it does not. */
-  readonly waitingSince?: number | undefined;
-  /** Once in a while a batch may be twice the learnt limit, so that a limit learnt on a busy machine does not stay. */
-  readonly exploring?: boolean | undefined;
-}
-
 /** A batch to be sent now, or the instant until which it is better to wait. */
 export type BatchDecision<Request> =
   | { readonly requests: readonly Request[]; readonly reason: DispatchReason; readonly waitUntil?: undefined }
@@ -65,12 +29,6 @@ export type BatchDecision<Request> =
 
 /** Requests considered for runs of mixed lengths at most. */
 const MOST_CONSIDERED = 128;
-/** What counts as soon: this share of the run that the waiting requests would make. */
-const SOON = 0.05;
-/** A wait must save so much of the time that all concerned spend. */
-const LEAST_GAIN = 0.05;
-/** So many windows an engine is kept waiting at most. */
-const MOST_WINDOWS = 4;
 
 /**
  * Requests that cannot be answered in time even if they ran now, by themselves; only the first of each group is looked at.
@@ -107,11 +65,6 @@ export function nextBatch<Request extends WaitingRequest>(
   const waitUntil = worthWaiting(requests, state, limits);
   if (waitUntil !== undefined) return { waitUntil };
   return { requests, reason: state.waitingSince === undefined ? reason : 'waited' };
-}
-
-/** How soon after another a request must come to be waited for, in milliseconds. @param work of a run */
-export function windowMs(costs: CostModel, work: number): number {
-  return SOON * costs.predictMs(work);
 }
 
 function dueFirst<Request extends WaitingRequest>(
@@ -180,53 +133,7 @@ function fill<Request extends WaitingRequest>(
   return { requests, reason: size.rows >= maxRows || size.work >= maxWork ? 'full' : occasion };
 }
 
-interface BatchSize {
-  readonly rows: number;
-  readonly length: number;
-  readonly work: number;
-  /** The earliest of its members. */
-  readonly deadlineAt: number;
-}
-
-function sizeOf(requests: readonly WaitingRequest[]): BatchSize {
-  const none: BatchSize = { rows: 0, length: 0, work: 0, deadlineAt: Number.POSITIVE_INFINITY };
-  return requests.reduce(withRequest, none);
-}
-
-function withRequest(size: BatchSize, request: WaitingRequest): BatchSize {
-  const rows = size.rows + request.rows;
-  const length = Math.max(size.length, request.length);
-  return { rows, length, work: rows * length, deadlineAt: Math.min(size.deadlineAt, request.deadlineAt) };
-}
-
 /** By priority, which shifts the place in the queue by whole milliseconds: sums of floats differ in the last bits. */
 function isMoreUrgent(a: WaitingRequest, b: WaitingRequest): boolean {
   return Math.round(a.dueAt - a.deadlineAt) < Math.round(b.dueAt - b.deadlineAt);
-}
-
-/**
- * Compares the time that all concerned would spend, k who wait and m who are likely to come within a window w:
- *
- *   now    k·L(k) + m·(L(k) + L(m))        the m wait for the run to end
- *   later  (k + m)·(w + L(k + m))
- */
-function worthWaiting<Request extends WaitingRequest>(
-  requests: readonly Request[],
-  { occasion, now, costs, arrivals, waitingSince = now }: PolicyState<Request>,
-  { maxRows, maxWork }: SplitLimits,
-): number | undefined {
-  const { likelihood } = arrivals;
-  if (occasion === 'ahead' || !costs.calibrated || likelihood < 0.5) return undefined;
-  const { rows, length, deadlineAt } = sizeOf(requests);
-  const k = requests.length;
-  const work = (rows * length) / k;
-  const room = Math.min((maxRows * length) / work, maxWork / work) - k;
-  const m = Math.min(likelihood / (1 - likelihood), room);
-  const window = windowMs(costs, k * work);
-  const until = arrivals.lastAt + window;
-  if (m < 1 || until <= now || now - waitingSince >= MOST_WINDOWS * window) return undefined;
-  const together = costs.predictMs((k + m) * work);
-  const spentNow = k * costs.predictMs(k * work) + m * (costs.predictMs(k * work) + costs.predictMs(m * work));
-  const spentLater = (k + m) * (window + together);
-  return spentLater < (1 - LEAST_GAIN) * spentNow && until + together <= deadlineAt ? until : undefined;
 }

@@ -4,20 +4,23 @@
 import { ServingError } from '../errors.ts';
 import { type ExecutionResult, type Executor, NotStartedError } from '../execution/executor.ts';
 import type { DispatchReason, InferenceContext } from '../inference.ts';
-import { cutOutputs, type PaddingPlan, padInputs } from '../tensor/padding.ts';
-import { type FreeAxes, freeAxesOf, joinRows, splitRows } from '../tensor/rows.ts';
+import type { PaddingPlan } from '../tensor/padding.ts';
+import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
 import { Arrivals } from './arrivals.ts';
-import { type BatchPolicy, hopeless, nextBatch, type Occasion, windowMs } from './batch-policy.ts';
+import { Batch } from './batch.ts';
+import { type BatchPolicy, hopeless, nextBatch } from './batch-policy.ts';
 import type { CoreShare, CoreUser } from './core-share.ts';
 import type { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
 import { Offenders } from './offenders.ts';
+import type { Occasion } from './policy-state.ts';
 import { createEntry, type Entry } from './queue-entry.ts';
 import { recover } from './recovery.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { ScheduledResult, Scheduler } from './scheduler.ts';
+import { windowMs } from './waiting.ts';
 
 export interface DynamicBatcherOptions extends QueueLimits {
   readonly batchable: boolean;
@@ -63,13 +66,11 @@ export interface BatchObserver {
 /** Of so many batches one may be larger than the learnt limit. */
 const EXPLORE_EVERY = 64;
 
-interface Batch {
-  readonly entries: readonly Entry[];
-  readonly rows: number;
-  /** Longest of its members. */
-  readonly length: number;
-  readonly reason: DispatchReason;
+/** A batch that an engine has. */
+interface Run {
+  readonly batch: Batch;
   readonly dispatchedAt: number;
+  /** When it is expected to end. */
   readonly endsAt: number;
 }
 
@@ -85,7 +86,7 @@ export class DynamicBatcher implements Scheduler {
   readonly #deadlines: Deadlines<Entry>;
   readonly #user: CoreUser;
   readonly #load: QueueLoad;
-  readonly #running = new Set<Batch>();
+  readonly #running = new Set<Run>();
   #inFlight = 0;
   #batches = 0;
   #retries = 0;
@@ -179,7 +180,7 @@ export class DynamicBatcher implements Scheduler {
 
   *#unanswered(): Iterable<Entry> {
     yield* this.#queue;
-    for (const { entries } of this.#running) yield* entries;
+    for (const { batch } of this.#running) yield* batch.entries;
   }
 
   #settle(entry: Entry, answer: ScheduledResult | ServingError): void {
@@ -224,10 +225,8 @@ export class DynamicBatcher implements Scheduler {
       this.#wakeAt(decision.waitUntil);
       return false;
     }
-    const { requests: entries, reason } = decision;
-    const rows = entries.reduce((sum, entry) => sum + entry.rows, 0);
-    const length = entries.reduce((most, entry) => Math.max(most, entry.length), 1);
-    const predictedMs = this.#costs.predictMs(rows * length);
+    const batch = new Batch(decision.requests, decision.reason, this.#options.padding);
+    const predictedMs = this.#costs.predictMs(batch.work);
     const startsAt = occasion === 'ahead' ? undefined : cores.startsAt(this.#user, predictedMs);
     if (startsAt !== undefined) {
       this.#wakeAt(startsAt);
@@ -235,13 +234,11 @@ export class DynamicBatcher implements Scheduler {
     }
     this.#waitingSince = undefined;
     this.#batches++;
-    for (const entry of entries) this.#queue.remove(entry);
+    for (const entry of batch.entries) this.#queue.remove(entry);
     let beginsAt = now;
     if (occasion === 'ahead') for (const { endsAt } of this.#running) beginsAt = Math.max(beginsAt, endsAt);
-    void this.#run(
-      { entries, rows, length, reason, dispatchedAt: now, endsAt: beginsAt + predictedMs },
-      cores.started(this.#user, predictedMs),
-    );
+    const run = { batch, dispatchedAt: now, endsAt: beginsAt + predictedMs };
+    void this.#run(run, cores.started(this.#user, predictedMs));
     return true;
   }
 
@@ -299,10 +296,10 @@ export class DynamicBatcher implements Scheduler {
     return this.#engineWasIdle ? 'idle' : 'slot_freed';
   }
 
-  async #run(batch: Batch, ended: () => void): Promise<void> {
-    const { entries, dispatchedAt } = batch;
-    this.#running.add(batch);
-    const beginBy = Math.min(...entries.map(({ deadlineAt }) => deadlineAt));
+  async #run(run: Run, ended: () => void): Promise<void> {
+    const { batch, dispatchedAt } = run;
+    const { entries, beginBy } = batch;
+    this.#running.add(run);
     for (const entry of entries) {
       entry.state = 'running';
       if (entry.deadlineAt === entry.context.deadlineAt) continue;
@@ -310,45 +307,28 @@ export class DynamicBatcher implements Scheduler {
       this.#deadlines.watch(entry);
     }
     try {
-      const inputs = this.#join(batch);
+      const inputs = batch.join();
       const inputMs = this.#options.now() - dispatchedAt;
       const result = await this.#executor.execute(inputs, { outputs: entries[0]!.outputs, beginBy });
-      this.#answer(batch, result, inputMs);
+      this.#answer(run, result, inputMs);
     } catch (error) {
       if (error instanceof NotStartedError) this.#requeue(entries);
       else this.#recover(entries, asServingError(error));
     }
-    this.#running.delete(batch);
+    this.#running.delete(run);
     this.#engineWasIdle = false;
     // Whoever has something to run may start now: others too, where cores are short.
     ended();
     this.#report();
   }
 
-  #join({ entries, length }: Batch): NamedTensors {
-    const { padding } = this.#options;
-    return joinRows(
-      entries.map((entry) =>
-        padding && entry.length !== length ? padInputs(entry.inputs, padding, length) : entry.inputs,
-      ),
-    );
-  }
-
-  #answer({ entries, rows, length, reason, dispatchedAt }: Batch, result: ExecutionResult, inputMs: number): void {
-    const { padding } = this.#options;
+  #answer({ batch, dispatchedAt }: Run, result: ExecutionResult, inputMs: number): void {
+    const { entries, rows, reason, work } = batch;
     const { outputs, computeMs, engineMs, startedAt } = result;
     const receivedAt = this.#options.now();
     const queueMs = entries.map((entry) => dispatchedAt - entry.enqueuedAt);
-    const parts = splitRows(
-      outputs,
-      entries.map((entry) => entry.rows),
-    ).map((part, i) => {
-      const own = entries[i]!.length;
-      return padding && own !== length ? cutOutputs(part, padding, own) : part;
-    });
+    const parts = batch.split(outputs);
     const outputMs = this.#options.now() - receivedAt;
-    const work = rows * length;
-    const content = entries.reduce((sum, entry) => sum + entry.rows * entry.length, 0);
     const late = entries.filter((entry) => entry.context.deadlineAt < startedAt).length;
     const predictedMs = this.#costs.observe(work, engineMs);
     this.#arrivals.answered(receivedAt, windowMs(this.#costs, work));
@@ -361,7 +341,7 @@ export class DynamicBatcher implements Scheduler {
       reason,
       engineMs,
       predictedMs,
-      padding: 1 - content / work,
+      padding: batch.paddingShare,
       late,
     });
     entries.forEach((entry, i) => {

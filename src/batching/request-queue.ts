@@ -1,7 +1,7 @@
 // The waiting requests of one model: a sub-queue for each shape signature, earliest due first in each. Leaving the queue
 // costs the same wherever a request stands in it: the sub-queues are linked lists, whose links the requests hold themselves.
 
-import type { WaitingGroup, WaitingRequest } from './batch-policy.ts';
+import type { WaitingGroup, WaitingRequest } from './policy-state.ts';
 
 /** What the queue needs to know of a request; the batcher keeps more in it. */
 export interface QueuedRequest extends WaitingRequest {

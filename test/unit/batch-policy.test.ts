@@ -1,16 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Arrivals } from '../../src/batching/arrivals.ts';
-import {
-  type BatchPolicy,
-  hopeless,
-  nextBatch,
-  type Occasion,
-  type PolicyState,
-  type WaitingGroup,
-  type WaitingRequest,
-} from '../../src/batching/batch-policy.ts';
+import { type BatchPolicy, hopeless, nextBatch } from '../../src/batching/batch-policy.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
+import type { Occasion, PolicyState, WaitingGroup, WaitingRequest } from '../../src/batching/policy-state.ts';
 
 const policy: BatchPolicy = { batchable: true, maxBatchSize: 8, maxLength: 1 };
 const request = (dueAt: number, rows = 1, length = 1): WaitingRequest => ({ dueAt, deadlineAt: dueAt, rows, length });
