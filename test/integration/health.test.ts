@@ -61,6 +61,10 @@ describe('with a model that cannot load', () => {
       expect(body).toEqual({ ready: false, error: expect.stringContaining(`not ready: ${BAD}`), models });
     }
     expect((await ask('/v2/health/ready?verbose=false')).body).toEqual({ error: expect.stringContaining(BAD) });
+    expect(await ask('/v2/health/ready?verbose=null')).toMatchObject({
+      status: 400,
+      body: { error: "the query parameter 'verbose' must be true or false, or have no value" },
+    });
     const { body } = await ask('/v2/health/ready?verbose', 'any');
     expect(body).toEqual({ ready: true, models });
   });

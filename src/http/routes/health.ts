@@ -12,6 +12,8 @@ import { describeRoute } from '../openapi.ts';
 type Probe = () => string | undefined;
 
 const RETRY_AFTER_MS = 1000;
+/** What the query parameter may be; empty: it has no value. */
+const VERBOSE = ['', 'true', 'false'];
 
 export function healthRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
   const probes = [
@@ -37,9 +39,11 @@ export function healthRoutes(app: FastifyInstance, dataPlane: DataPlane): void {
           operationId: path,
           summary,
           tag: 'health',
-          query: { verbose: { type: 'boolean', description: 'Adds the reason and the state of each version' } },
+          query: {
+            verbose: { type: 'string', enum: VERBOSE, description: 'Adds the reason and the state of each version' },
+          },
           response: RESPONSES[path],
-          errors: path === 'live' ? [] : [503],
+          errors: path === 'live' ? [400] : [400, 503],
         }),
         config: { scope: 'none' },
       },
@@ -78,8 +82,10 @@ function sentence(word: string, reason: string): string {
   return `The server is not ${word}: ${reason}`;
 }
 
-/** `?verbose`, as Kubernetes' own health routes have it, and `?verbose=true`. */
+/** `?verbose`, as Kubernetes' own health routes have it, and `?verbose=true`. @throws ServingError INVALID_REQUEST */
 function isVerbose({ query }: FastifyRequest): boolean {
   const { verbose } = query as { verbose?: unknown };
-  return verbose !== undefined && verbose !== 'false';
+  if (verbose === undefined) return false;
+  if (VERBOSE.includes(verbose as string)) return verbose !== 'false';
+  throw new ServingError('INVALID_REQUEST', "the query parameter 'verbose' must be true or false, or have no value");
 }
