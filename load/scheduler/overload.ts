@@ -28,8 +28,8 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
     const bounded = request({ 'x-request-timeout-ms': DEADLINE_MS });
     const closed = { url: url.href, requests: request(), connections: 16, seconds };
     await sender.ask(closed);
-    const capacity =
-      (await sender.ask(closed).then(({ samples, elapsedMs }) => (samples.length * 1000) / elapsedMs)) ?? 0;
+    const { samples: taken, elapsedMs: takenMs } = await sender.ask(closed);
+    const capacity = (taken.length * 1000) / takenMs;
     const calm = { url: url.href, requests: bounded, connections: CONNECTIONS, rate: capacity / 4 };
     for (const factor of Array.from({ length: rounds }, () => FACTORS).flat()) {
       const before = residentBytes(server);

@@ -2,20 +2,17 @@
 
 import { refuse } from '../../src/batching/admission.ts';
 import { Arrivals } from '../../src/batching/arrivals.ts';
-import { hopeless, nextBatch } from '../../src/batching/batch-policy.ts';
+import { EXPLORE_EVERY, hopeless, nextBatch } from '../../src/batching/batch-policy.ts';
 import { CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
 import type { Occasion } from '../../src/batching/policy-state.ts';
+import { PRIORITY_STEP_MS } from '../../src/batching/queue-entry.ts';
 import { recover } from '../../src/batching/recovery.ts';
 import { type QueuedRequest, RequestQueue } from '../../src/batching/request-queue.ts';
 import { windowMs } from '../../src/batching/waiting.ts';
 import type { Decision, Host, PolicyKind, SimulatedModel, SimulatedPolicy, SimulatedRequest } from './policy.ts';
 
-/** As `createEntry` makes them. */
 const DEFAULT_TIMEOUT_MS = 30_000;
-const PRIORITY_STEP_MS = 1000;
-/** As the batcher does. */
-const EXPLORE_EVERY = 64;
 const QUEUE_LIMITS = { maxQueueRequests: 10_000, maxQueueBytes: Number.POSITIVE_INFINITY };
 
 export const ORTLET: PolicyKind = {

@@ -27,6 +27,8 @@ export type BatchDecision<Request> =
   | { readonly requests: readonly Request[]; readonly reason: DispatchReason; readonly waitUntil?: undefined }
   | { readonly waitUntil: number };
 
+/** Of so many batches one may be larger than the learnt limit. */
+export const EXPLORE_EVERY = 64;
 /** Requests considered for runs of mixed lengths at most. */
 const MOST_CONSIDERED = 128;
 

@@ -3,21 +3,22 @@
 
 import { ServingError } from '../errors.ts';
 import { type ExecutionResult, type Executor, NotStartedError } from '../execution/executor.ts';
-import type { DispatchReason, InferenceContext } from '../inference.ts';
+import type { InferenceContext } from '../inference.ts';
 import type { PaddingPlan } from '../tensor/padding.ts';
 import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
+import { cancelled, failed, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
-import { type BatchPolicy, hopeless, nextBatch } from './batch-policy.ts';
+import type { BatchObserver } from './batch-observer.ts';
+import { EXPLORE_EVERY, hopeless, nextBatch } from './batch-policy.ts';
 import type { CoreShare, CoreUser } from './core-share.ts';
 import type { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
-import { Offenders } from './offenders.ts';
+import { Isolation } from './isolation.ts';
 import type { Occasion } from './policy-state.ts';
 import { createEntry, type Entry } from './queue-entry.ts';
-import { recover } from './recovery.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { ScheduledResult, Scheduler } from './scheduler.ts';
 import { windowMs } from './waiting.ts';
@@ -39,33 +40,6 @@ export interface DynamicBatcherOptions extends QueueLimits {
   readonly now: () => number;
 }
 
-/** Times in milliseconds: each request's wait, joining the batch, the run, cutting the outputs apart. */
-export interface FinishedBatch {
-  readonly rows: number;
-  readonly queueMs: readonly number[];
-  readonly inputMs: number;
-  readonly computeMs: number;
-  readonly outputMs: number;
-  readonly reason: DispatchReason;
-  /** How long the batch took its engine, and what had been predicted; 0: nothing. */
-  readonly engineMs: number;
-  readonly predictedMs: number;
-  /** Share of the run that was padding, from 0. */
-  readonly padding: number;
-  /** Requests whose deadline had passed when the run began. */
-  readonly late: number;
-}
-
-/** Hears of every run and of the queue's length; for the metrics. */
-export interface BatchObserver {
-  batchExecuted(batch: FinishedBatch): void;
-  batchFailed(): void;
-  queueChanged(waiting: number, running: number): void;
-}
-
-/** Of so many batches one may be larger than the learnt limit. */
-const EXPLORE_EVERY = 64;
-
 /** A batch that an engine has. */
 interface Run {
   readonly batch: Batch;
@@ -82,16 +56,13 @@ export class DynamicBatcher implements Scheduler {
   readonly #costs: CostModel;
   readonly #axes: FreeAxes;
   readonly #arrivals = new Arrivals();
-  readonly #offenders = new Offenders();
+  readonly #isolation = new Isolation();
   readonly #deadlines: Deadlines<Entry>;
   readonly #user: CoreUser;
-  readonly #load: QueueLoad;
   readonly #running = new Set<Run>();
   #inFlight = 0;
   #batches = 0;
-  #retries = 0;
   #longest = 1;
-  #maxWork: number;
   #engineWasIdle = true;
   #waitingSince: number | undefined;
   #pumping: NodeJS.Immediate | undefined;
@@ -104,7 +75,6 @@ export class DynamicBatcher implements Scheduler {
     this.#observer = observer;
     this.#costs = options.costs;
     this.#axes = freeAxesOf(executor.signature);
-    this.#maxWork = options.batchable ? options.maxBatchSize : 1;
     this.#deadlines = new Deadlines(
       options.now,
       () => this.#unanswered(),
@@ -116,7 +86,6 @@ export class DynamicBatcher implements Scheduler {
       start: () => this.#pump(),
     };
     options.cores.join(this.#user);
-    this.#load = this.#describeLoad();
     executor.onChange(() => this.#enginesChanged());
   }
 
@@ -137,9 +106,8 @@ export class DynamicBatcher implements Scheduler {
       const now = this.#options.now();
       const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, this.#axes, now);
       this.#refuse(entry, now);
-      this.#separate(entry);
-      context.signal.onabort = () =>
-        this.#settle(entry, new ServingError('CANCELLED', 'The client closed the connection.'));
+      this.#isolation.admit(entry);
+      context.signal.onabort = () => this.#settle(entry, cancelled());
       this.#inFlight++;
       this.#longest = Math.max(this.#longest, entry.length);
       this.#arrivals.arrived(now, windowMs(this.#costs, entry.work));
@@ -159,23 +127,12 @@ export class DynamicBatcher implements Scheduler {
 
   /** Throws what keeps a request out. */
   #refuse(entry: Entry, now: number): void {
-    if (entry.context.signal.aborted) throw new ServingError('CANCELLED', 'The client closed the connection.');
-    if (this.#stopped)
-      throw new ServingError('MODEL_NOT_READY', 'The model is being unloaded.', { retryAfterMs: 1000 });
+    if (entry.context.signal.aborted) throw cancelled();
+    if (this.#stopped) throw unloading();
     const { failure } = this.#executor;
-    if (failure)
-      throw new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, { retryAfterMs: 5000 });
-    const refusal = refuse(entry, this.#load, this.#options, this.#costs, now);
+    if (failure) throw unavailable(failure);
+    const refusal = refuse(entry, this.#load(), this.#options, this.#costs, now);
     if (refusal) throw new ServingError(refusal.code, refusal.message, { retryAfterMs: refusal.retryAfterMs });
-  }
-
-  /** Inputs that have failed before do not run with others, or not at all. */
-  #separate(entry: Entry): void {
-    const offence = this.#offenders.offenceOf(entry.inputs);
-    if (offence === 'killed') {
-      throw new ServingError('ENGINE_FAILED', 'These inputs have killed two engines before, and are not run again.');
-    }
-    if (offence === 'refused') this.#isolate([entry]);
   }
 
   *#unanswered(): Iterable<Entry> {
@@ -204,7 +161,7 @@ export class DynamicBatcher implements Scheduler {
 
   /** @returns whether a batch was sent */
   #sendNext(): boolean {
-    const { cores } = this.#options;
+    const { batchable, cores, maxBatchSize } = this.#options;
     const now = this.#options.now();
     const occasion = this.#occasion();
     this.#dropHopeless(occasion, now);
@@ -218,7 +175,7 @@ export class DynamicBatcher implements Scheduler {
       waitingSince: this.#waitingSince,
       exploring: this.#batches % EXPLORE_EVERY === EXPLORE_EVERY - 1,
     };
-    const decision = nextBatch(state, this.#policy());
+    const decision = nextBatch(state, { batchable, maxBatchSize, maxLength: this.#longest });
     if (!decision) return false;
     if (decision.waitUntil !== undefined) {
       this.#waitingSince ??= now;
@@ -251,35 +208,23 @@ export class DynamicBatcher implements Scheduler {
     }
   }
 
-  /** Looks at the present whenever it is asked. */
-  #describeLoad(): QueueLoad {
-    const [queue, executor, maxWork] = [this.#queue, this.#executor, () => this.#maxWork];
+  #load(): QueueLoad {
+    const { length, bytes, work } = this.#queue;
     return {
+      requests: length,
+      bytes,
+      work,
       running: this.#running,
-      workBehind: (dueAt) => queue.workBehind(dueAt),
-      get requests() {
-        return queue.length;
-      },
-      get bytes() {
-        return queue.bytes;
-      },
-      get work() {
-        return queue.work;
-      },
-      get engines() {
-        return executor.engines;
-      },
-      get maxWork() {
-        return maxWork();
-      },
+      engines: this.#executor.engines,
+      maxWork: this.#maxWork,
+      workBehind: (dueAt) => this.#queue.workBehind(dueAt),
     };
   }
 
-  #policy(): BatchPolicy {
+  /** Largest work of one run, as far as is known. */
+  get #maxWork(): number {
     const { batchable, maxBatchSize } = this.#options;
-    const policy = { batchable, maxBatchSize, maxLength: this.#longest };
-    this.#maxWork = batchable ? this.#costs.limit(maxBatchSize * this.#longest) : this.#longest;
-    return policy;
+    return batchable ? this.#costs.limit(maxBatchSize * this.#longest) : this.#longest;
   }
 
   #wakeAt(at: number): void {
@@ -313,7 +258,7 @@ export class DynamicBatcher implements Scheduler {
       this.#answer(run, result, inputMs);
     } catch (error) {
       if (error instanceof NotStartedError) this.#requeue(entries);
-      else this.#recover(entries, asServingError(error));
+      else this.#recover(entries, failed(error));
     }
     this.#running.delete(run);
     this.#engineWasIdle = false;
@@ -352,22 +297,9 @@ export class DynamicBatcher implements Scheduler {
 
   #recover(entries: readonly Entry[], error: ServingError): void {
     this.#observer.batchFailed();
-    const { guilty, retries } = recover(entries, error.code);
-    for (const entry of guilty) {
-      if (error.code === 'ENGINE_FAILED') this.#offenders.remember(entry.inputs, 'killed');
-      if (error.code === 'INFERENCE_FAILED') this.#offenders.remember(entry.inputs, 'refused');
-      this.#settle(entry, error);
-    }
-    for (const part of retries) {
-      this.#isolate(part);
-      this.#requeue(part);
-    }
-  }
-
-  /** These run together and with nobody else. */
-  #isolate(entries: readonly Entry[]): void {
-    const key = `retry ${++this.#retries}`;
-    for (const entry of entries) Object.assign(entry, { key, family: key, retry: true });
+    const { guilty, retries } = this.#isolation.recover(entries, error);
+    for (const entry of guilty) this.#settle(entry, error);
+    for (const part of retries) this.#requeue(part);
   }
 
   #requeue(entries: readonly Entry[]): void {
@@ -379,21 +311,14 @@ export class DynamicBatcher implements Scheduler {
   }
 
   #late(entry: Entry): ServingError {
-    if (entry.state === 'running') {
-      return new ServingError('DEADLINE_EXCEEDED', 'The deadline passed while the model ran. Allow more time.');
-    }
-    const retryAfterMs = expectedWaitMs(this.#load, this.#costs, this.#options.now());
-    return new ServingError('QUEUE_TIMEOUT', 'Request timeout expired while it waited for an engine.', {
-      retryAfterMs,
-    });
+    if (entry.state === 'running') return lateInRun();
+    return lateInQueue(expectedWaitMs(this.#load(), this.#costs, this.#options.now()));
   }
 
   #enginesChanged(): void {
     const { failure } = this.#executor;
     if (failure) {
-      const error = new ServingError('MODEL_NOT_READY', `The model is unavailable: ${failure}.`, {
-        retryAfterMs: 5000,
-      });
+      const error = unavailable(failure);
       for (const entry of [...this.#queue]) this.#settle(entry, error);
     }
     this.#pumping ??= setImmediate(() => this.#pump());
@@ -404,9 +329,4 @@ export class DynamicBatcher implements Scheduler {
     this.#options.cores.leave(this.#user);
     this.#stopped.resolve();
   }
-}
-
-function asServingError(error: unknown): ServingError {
-  if (error instanceof ServingError) return error;
-  return new ServingError('INTERNAL', 'Internal error while a batch ran. The log has the details.', { cause: error });
 }

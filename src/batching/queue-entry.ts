@@ -24,7 +24,7 @@ export interface Entry extends QueuedRequest {
 }
 
 /** A level of priority is worth so much earlier or later a deadline, in milliseconds: those who wait long get their turn. */
-const PRIORITY_STEP_MS = 1000;
+export const PRIORITY_STEP_MS = 1000;
 
 /** @param axes the model's free dimensions @param now when it was enqueued */
 export function createEntry(

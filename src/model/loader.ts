@@ -2,10 +2,11 @@
 
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { BatchObserver } from '../batching/batch-observer.ts';
 import { ClientBatchSplitter } from '../batching/client-batch.ts';
 import type { CoreShare } from '../batching/core-share.ts';
 import { CostModel } from '../batching/cost-model.ts';
-import { type BatchObserver, DynamicBatcher } from '../batching/dynamic-batcher.ts';
+import { DynamicBatcher } from '../batching/dynamic-batcher.ts';
 import { ServingError } from '../errors.ts';
 import { type CpuLimits, coresOf } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';

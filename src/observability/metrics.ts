@@ -190,7 +190,8 @@ export class Metrics {
   replicasChanged(ready: number, starting: number, retiring: number): void {
     const replicas = this.#scalars.get('ortlet_replicas')!;
     for (const [state, count] of Object.entries({ ready, starting, retiring })) replicas.child({ state }).value = count;
-    this.#scalars.get('ortlet_replica_exits_total')!.child({}).value += 0;
+    // Counted from the start on: increase() does not see a series that begins at 1.
+    this.#scalars.get('ortlet_replica_exits_total')!.child({});
   }
 
   replicaExited(): void {

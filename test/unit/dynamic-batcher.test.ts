@@ -1,9 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import type { FinishedBatch } from '../../src/batching/batch-observer.ts';
 import { ClientBatchSplitter } from '../../src/batching/client-batch.ts';
 import { CoreShare } from '../../src/batching/core-share.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
-import { DynamicBatcher, type DynamicBatcherOptions, type FinishedBatch } from '../../src/batching/dynamic-batcher.ts';
+import { DynamicBatcher, type DynamicBatcherOptions } from '../../src/batching/dynamic-batcher.ts';
 import type { CancelSignal, InferenceContext } from '../../src/inference.ts';
 import {
   engineFailed,
@@ -264,6 +265,20 @@ describe('failures', () => {
     await again;
     await turns();
     expect(waitingRuns(executor)).toEqual([[1, 2]]);
+    executor.runs[0]!.pass();
+    await Promise.all(others);
+  });
+
+  test('only the very inputs that were refused are kept apart, however much others look like them', async () => {
+    const { executor, enqueue } = setUp({ maxBatchSize: 500 });
+    const long = (middle: number) => Array.from({ length: 200 }, (_, i) => (i === 100 ? middle : 0));
+    const first = expect(enqueue(long(-1))).rejects.toMatchObject({ code: 'INFERENCE_FAILED' });
+    await turn();
+    executor.runs[0]!.fail(inferenceFailed());
+    await first;
+    const others = [enqueue(long(1)), enqueue(long(2))];
+    await turns();
+    expect(waitingRuns(executor).map((values) => values.length)).toEqual([400]);
     executor.runs[0]!.pass();
     await Promise.all(others);
   });
