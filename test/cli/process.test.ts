@@ -183,9 +183,13 @@ describe('the end', () => {
         return response.status;
       });
     const inside = Array.from({ length: 8 }, post);
-    const inFlight = async () =>
-      (await (await fetch(`${server.address}/metrics`)).text()).match(/^ortlet_requests_in_flight.* ([1-9]\d*)$/m);
-    await until(async () => (await inFlight()) !== null);
+    // All of them accepted: a connection that nobody has read from yet is no accepted request.
+    const accepted = async () => {
+      const metrics = await (await fetch(`${server.address}/metrics`)).text();
+      const counts = [...metrics.matchAll(/^ortlet_(?:queue_depth|requests_in_flight){.* (\d+)$/gm)];
+      return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    await until(async () => (await accepted()) === 8);
     server.child.kill('SIGTERM');
     expect(await Promise.all(inside)).toEqual(Array(8).fill(200));
     expect(await server.exited).toBe(0);
