@@ -7,6 +7,8 @@ const bits = new Uint32Array(float.buffer);
 /** The half nearest to a number, ties to even; an infinity beyond ±65504. */
 export function toHalf(value: number): number {
   float[0] = value;
+  // What the float32 lost is kept in its last bit: a number beside the middle of two halves is not to be rounded twice.
+  if (float[0] !== value) bits[0] = (Math.abs(float[0]) > Math.abs(value) ? bits[0]! - 1 : bits[0]!) | 1;
   const sign = (bits[0]! >>> 16) & 0x8000;
   const magnitude = bits[0]! & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;

@@ -69,13 +69,15 @@ const HALF_GAPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (expo
 /** 10^(8 - place): what brings a number of that place to nine digits. Exact in a double for the places from -14 to 8. */
 const SCALES = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 const NEGATIVE_ZERO = 0x80000000;
+/** Half a unit of the seventh of nine digits. */
+const HALF_OF_SEVENTH = 50;
 /** More than what scaling can be wrong by. */
 const SAFETY = 1e-6;
 
 /**
  * Every decimal nearer than half the gap to the neighbours reads back as the same float: so the number is brought to nine
- * digits, and rounded to seven or eight where that stays near enough. A decimal of at most six digits always comes out at
- * seven, for its distance is below half a unit of the seventh.
+ * digits, and rounded to seven or eight where that stays near enough. Half the gap is at most 60 units of the ninth digit:
+ * only where it is over 50, half a unit of the seventh, can six digits be near enough and not come out at seven.
  * @param bits the value's representation
  * @returns the place behind the number
  */
@@ -98,6 +100,10 @@ function writeFloat(value: number, bits: number, start: number): number {
   // Below a power of two the gap is half as large.
   const lowest = scaled - ((bits & 0x7fffff) === 0 ? near / 2 : near);
   const highest = scaled + near;
+  if (near > HALF_OF_SEVENTH) {
+    const six = Math.floor(scaled * 0.001 + 0.5) * 1000;
+    if (six > lowest && six < highest) return writeDecimal(six, 3, place, at);
+  }
   const seven = Math.floor(scaled * 0.01 + 0.5) * 100;
   if (seven > lowest && seven < highest) return writeDecimal(seven, 2, place, at);
   const eight = Math.floor(scaled * 0.1 + 0.5) * 10;

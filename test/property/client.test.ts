@@ -169,6 +169,7 @@ test("halves are the server's, every one of them and every number's", () => {
     fc.property(fc.oneof(fc.double(), fc.float(), fc.double({ min: -2e-4, max: 2e-4 })), (value) => {
       expect(client.toHalf(value)).toBe(server.toHalf(value));
     }),
-    { numRuns: 5000 },
+    // A float32 makes this one the middle of two halves.
+    { numRuns: 5000, examples: [[0.03660583309829235]] },
   );
 });

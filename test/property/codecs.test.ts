@@ -107,7 +107,8 @@ test('FP32 is printed in the shortest form that reads back as the same number', 
         .find((candidate) => Math.fround(candidate) === value)!;
       expect(printed.length).toBeLessThanOrEqual(Object.is(value, -0) ? 2 : `${shortest}`.length);
     }),
-    { numRuns: 3000 },
+    // Six digits are near enough here, and are not the nearest seven.
+    { numRuns: 3000, examples: [[-0.0009882679441943765]] },
   );
 });
 
