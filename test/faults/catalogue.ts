@@ -1,0 +1,29 @@
+// Every threat and fault, in the order of the published table, and what each is shown by.
+
+import { ACCESS } from './access/rows.ts';
+import { CONTENT } from './content/rows.ts';
+import type { Fault, Row } from './fault.ts';
+import { MODELS } from './models/rows.ts';
+import { OVERLOAD } from './overload/rows.ts';
+import { PROCESS } from './process/rows.ts';
+import { TRANSPORT } from './transport/rows.ts';
+
+export interface Chapter {
+  readonly letter: string;
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+export const CHAPTERS: readonly Chapter[] = [
+  { letter: 'A', title: 'Transport and HTTP', rows: TRANSPORT },
+  { letter: 'B', title: 'Parsing and content', rows: CONTENT },
+  { letter: 'C', title: 'Queue, deadlines, overload', rows: OVERLOAD },
+  { letter: 'D', title: 'Models', rows: MODELS },
+  { letter: 'E', title: 'Process and machine', rows: PROCESS },
+  { letter: 'F', title: 'Access and supply chain', rows: ACCESS },
+];
+
+/** Each once. */
+export const FAULTS: readonly Fault[] = [
+  ...new Set(CHAPTERS.flatMap(({ rows }) => rows.flatMap(({ faults = [] }) => faults))),
+];

@@ -1,0 +1,3 @@
+import type { Row } from '../fault.ts';
+
+export const MODELS: readonly Row[] = [];
