@@ -151,7 +151,9 @@ export const settingsSchema = z.strictObject({
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .describe('Least severe log level; `debug` adds a line for each successful request'),
+    .describe(
+      'Least severe log level; `debug` adds a line for each successful request, and for each that is refused for load',
+    ),
   ...MODEL_SETTINGS,
 });
 

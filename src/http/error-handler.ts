@@ -31,6 +31,14 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   INTERNAL: 500,
 };
 
+/** Refusals that come by the thousand when there is too much to do: counted, and a line each would only add to it. */
+const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
+  'QUEUE_FULL',
+  'QUEUE_TIMEOUT',
+  'DEADLINE_UNREACHABLE',
+  'RATE_LIMITED',
+]);
+
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
 export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyBytes: number) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
@@ -40,7 +48,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     const status = STATUS_OF[code];
     const line = { requestId: request.id, code };
     if (status === 500) logger.error({ ...line, err: error }, message);
-    else {
+    else if (!OF_LOAD.has(code) || logger.isLevelEnabled('debug')) {
       const { method, routeOptions } = request;
       logger.info({ ...line, status, method, route: routeOptions.url, cause: causeOf(serving) }, message);
     }
