@@ -1,0 +1,66 @@
+// Connections: how many there may be, and the end of those whose client does not read its answers.
+
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** No byte of an answer is taken for so long. */
+const STALLED_FOR_MS = 20_000;
+/** As long as a request may take to come. */
+const SLOWEST_ANSWER_MS = 120_000;
+/** Files that are kept from connections, for engines, models and the rest: so many or three quarters, if that is less. */
+const OTHER_FILES = 128;
+
+/**
+ * Connections that may be open at once: as the setting says, or fewer where this process may open too few files, for an
+ * engine that has to be started needs some.
+ * @param openFiles the limit of the process; undefined where there is none or nobody tells
+ */
+export function mostConnections(wanted: number, openFiles: number | undefined): number {
+  if (openFiles === undefined) return wanted;
+  return Math.min(wanted, Math.max(Math.floor(openFiles / 4), openFiles - OTHER_FILES));
+}
+
+/** The limit on open files of this process, on Linux. */
+export function readOpenFilesLimit(read = (path: string) => readFileSync(path, 'utf8')): number | undefined {
+  try {
+    const [, limit] = /^Max open files\s+(\d+)/m.exec(read('/proc/self/limits')) ?? [];
+    return limit === undefined ? undefined : Number(limit);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Looks after the connections of a server; `look` is to be called every few seconds. */
+export class Connections {
+  #now: () => number;
+  #unread = new Map<Socket, { bytesWritten: number; since: number } | undefined>();
+
+  constructor(server: Server, most: number, now: () => number) {
+    this.#now = now;
+    server.maxConnections = most;
+    // Who comes next finds room where connections do nothing, a health check too.
+    server.on('drop', () => server.closeIdleConnections());
+    server.on('connection', (socket) => {
+      this.#unread.set(socket, undefined);
+      socket.once('close', () => this.#unread.delete(socket));
+    });
+  }
+
+  /**
+   * Ends connections whose client takes nothing of an answer for 20 seconds, or has not taken it after two minutes. Node
+   * sees the progress of a single write where we do not, so the first limit is a timeout of the socket.
+   */
+  look(): void {
+    const now = this.#now();
+    for (const [socket, last] of this.#unread) {
+      if (socket.writableLength === 0) {
+        if (last) this.#unread.set(socket, undefined);
+        if (socket.timeout === STALLED_FOR_MS) socket.setTimeout(0);
+      } else if (!last || last.bytesWritten !== socket.bytesWritten) {
+        this.#unread.set(socket, { bytesWritten: socket.bytesWritten, since: now });
+        if (socket.timeout !== STALLED_FOR_MS) socket.setTimeout(STALLED_FOR_MS);
+      } else if (now - last.since >= SLOWEST_ANSWER_MS) socket.destroy();
+    }
+  }
+}
