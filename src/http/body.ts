@@ -64,6 +64,7 @@ function collect(
       reject(error);
       // Nothing more is kept; the request itself is not destroyed, because its connection carries the answer.
       source.removeAllListeners('data');
+      request.removeAllListeners('data');
       body.clear();
       request.unpipe();
       request.pause();

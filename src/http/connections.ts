@@ -1,7 +1,7 @@
 // Connections: how many there may be, and the end of those whose client does not read its answers.
 
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** No byte of an answer is taken for so long. */
@@ -10,6 +10,8 @@ const STALLED_FOR_MS = 20_000;
 const SLOWEST_ANSWER_MS = 120_000;
 /** Files that are kept from connections, for engines, models and the rest: so many or three quarters, if that is less. */
 const OTHER_FILES = 128;
+/** How long what a client still sends is read after its request was refused. */
+const LINGER_MS = 2_000;
 
 /**
  * Connections that may be open at once: as the setting says, or fewer where this process may open too few files, for an
@@ -63,4 +65,19 @@ export class Connections {
       } else if (now - last.since >= SLOWEST_ANSWER_MS) socket.destroy();
     }
   }
+}
+
+/**
+ * Has the connection of a request whose body will not be read closed in two steps, once it has been answered: first our
+ * side, the other when the client has closed its own or after a moment. Closed at once, with bytes of the client unread, it
+ * would be reset, and the client might never see the answer (RFC 9112, 9.6).
+ */
+export function linger(request: IncomingMessage): void {
+  const { socket } = request;
+  socket.destroySoon = () => {
+    socket.end();
+    request.resume();
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(timer));
+  };
 }

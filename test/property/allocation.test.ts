@@ -43,6 +43,10 @@ const piece = fc.oneof(
 const place = fc.constantFrom(...PLACES);
 
 test('decoding takes at most 20 times the body', () => {
+  // What the first bodies take is more: their code is compiled.
+  for (const place of PLACES)
+    for (const decode of [decodeJson, decodeBinary])
+      timesItsBody(Buffer.from(bomb(place, ['[1]'], BODY_BYTES)), decode);
   let worst = 0;
   fc.assert(
     fc.property(fc.array(piece, { minLength: 1, maxLength: 3 }), place, fc.boolean(), (pieces, place, binary) => {

@@ -1,6 +1,5 @@
 // Bytes written to a socket as they are, for requests that no client would send.
 
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 export interface RawAnswer {
@@ -19,8 +18,13 @@ const LIMIT_MS = 30_000;
 export async function openSocket(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1').setNoDelay(true);
   socket.on('error', () => {}); // 'close' follows.
-  await Promise.race([once(socket, 'connect'), once(socket, 'close')]);
+  await Promise.race([event(socket, 'connect'), event(socket, 'close')]);
   return socket;
+}
+
+/** Unlike events.once, an error does not reject it. */
+function event(socket: Socket, name: string): Promise<void> {
+  return new Promise((resolve) => void socket.once(name, () => resolve()));
 }
 
 /**
@@ -46,11 +50,11 @@ export async function sendRaw(
   });
   socket.on('end', () => socket.destroy());
   const timer = setTimeout(() => end(false), limitMs);
-  const gone = socket.destroyed ? Promise.resolve() : once(socket, 'close');
+  const gone = socket.destroyed ? Promise.resolve() : event(socket, 'close');
   const pieces = typeof sent === 'string' || Buffer.isBuffer(sent) ? [sent] : sent;
   for (const piece of pieces) {
     if (socket.destroyed || text !== '') break;
-    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), gone]);
+    if (!socket.write(piece)) await Promise.race([event(socket, 'drain'), gone]);
   }
   await gone;
   clearTimeout(timer);
