@@ -55,7 +55,7 @@ function collect(
 ): Promise<Buffer> {
   const { maxBytes, transfers } = limits;
   return new Promise((resolve, reject) => {
-    const body = new BodyBuffer(source === request ? Number(request.headers['content-length']) : Number.NaN, limits);
+    const body = new BodyBuffer(source === request ? Number(request.headers['content-length'] ?? 0) : 0, limits);
     let failed = false;
     const fail = (error: ServingError) => {
       if (failed) return;
@@ -115,6 +115,7 @@ class BodyBuffer {
   #pieces: Buffer[] = [];
   #whole: Buffer | undefined;
 
+  /** @param expected its length; 0 where nobody knows */
   constructor(expected: number, limits: BodyLimits) {
     this.#expected = expected;
     this.#limits = limits;
@@ -125,7 +126,7 @@ class BodyBuffer {
     this.chunks++;
     const end = this.length + chunk.length;
     // A promise alone is given no memory: the first part must have come.
-    if (end > COUNTED_BYTES && end > this.#reserved) this.#reserve(this.#expected >= end ? this.#expected : end);
+    if (end > COUNTED_BYTES && end > this.#reserved) this.#reserve(Math.max(this.#expected, end));
     if (this.#whole) this.#whole.set(chunk, this.length);
     else this.#pieces.push(chunk);
     this.length = end;

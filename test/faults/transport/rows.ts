@@ -1,7 +1,16 @@
 import type { Row } from '../fault.ts';
 import { bombs } from './bombs.ts';
+import { slowSockets } from './slow-sockets.ts';
 
 export const TRANSPORT: readonly Row[] = [
+  {
+    id: 'A2',
+    threat: 'Slow heads, slow bodies, silent sockets',
+    behaviour:
+      'A head has 20 s, a request 120 s; a body of under 1 KiB/s for 20 s is answered with 408; limits are looked at every 5 s',
+    faults: [slowSockets],
+    tests: ['integration/transport.test.ts: heads, requests and idle connections'],
+  },
   {
     id: 'A6',
     threat: 'A small packed body that unpacks to gigabytes; a body that takes many times its size',
