@@ -1,6 +1,7 @@
 import type { Row } from '../fault.ts';
 import { bombs } from './bombs.ts';
 import { slowSockets } from './slow-sockets.ts';
+import { stalledReaders } from './stalled-readers.ts';
 
 export const TRANSPORT: readonly Row[] = [
   {
@@ -17,5 +18,12 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       'Unpacking stops at `maxBodyBytes`, whatever the ratio; encodings other than gzip and deflate, and several, are refused with 415; numbers are read from the bytes',
     faults: [bombs],
+  },
+  {
+    id: 'A11',
+    threat: 'A client does not read its answer',
+    behaviour:
+      'Large answers that wait to be taken are counted by `maxInFlightBytes`; a connection that takes nothing for 20 s, or one answer not within 120 s, is ended',
+    faults: [stalledReaders],
   },
 ];

@@ -1,19 +1,16 @@
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Connection } from '../../../load/connection.ts';
 import { quantile } from '../../../load/scheduler/statistics.ts';
 import { doubling, repositoryOf } from '../../fixtures/models.ts';
 import { type Fault, Tally } from '../fault.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
+import { askUntil, INFER_PATH } from './normal-client.ts';
 import { openSocket, statusOf } from './raw-client.ts';
 
-const PATH = '/v2/models/m/infer';
-const BODY = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }] });
-const HEAD = `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\n`;
+const HEAD = `POST ${INFER_PATH} HTTP/1.1\r\nHost: localhost\r\n`;
 /** How late a limit may be kept: it is looked at every 5 s, and we wait for the loop that sees it. */
 const LATE_S = 7;
 const MOST_TIMES = 2;
-const ASKED_EVERY_MS = 4;
 
 interface Slowness {
   readonly name: string;
@@ -71,7 +68,9 @@ export const slowSockets: Fault = {
     using repository = repositoryOf({ 'm.onnx': doubling() });
     await using server = await ServerUnderTest.start({ models: repository.path, args: ['--log-level', 'error'] });
     const ask = async (ms: number) => {
-      const times = await askFor(new URL(server.url), ms, (status) =>
+      const end = performance.now() + ms;
+      const over = () => performance.now() > end;
+      const times = await askUntil(server.url, over, (status) =>
         tally.count(status === 200 ? undefined : `a normal request was answered with ${status}`),
       );
       return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
@@ -110,20 +109,6 @@ export const slowSockets: Fault = {
     );
   },
 };
-
-/** Latencies of one normal client that asks again and again. */
-async function askFor(url: URL, ms: number, answered: (status: number) => void): Promise<number[]> {
-  const connection = await Connection.open(url);
-  const request = Buffer.from(`${HEAD}Content-Length: ${BODY.length}\r\n\r\n${BODY}`);
-  const times: number[] = [];
-  for (const end = performance.now() + ms; performance.now() < end; await delay(ASKED_EVERY_MS)) {
-    const started = performance.now();
-    answered(await connection.send(request));
-    times.push(performance.now() - started);
-  }
-  connection.close();
-  return times;
-}
 
 class SlowSocket {
   readonly kind: Slowness;
