@@ -10,6 +10,8 @@ const STALLED_FOR_MS = 20_000;
 const SLOWEST_ANSWER_MS = 120_000;
 /** Files that are kept from connections, for engines, models and the rest: so many or three quarters, if that is less. */
 const OTHER_FILES = 128;
+/** A connection that has sent nothing for so long gives way when there are too many. */
+const SILENT_FOR_MS = 1_000;
 /** How long what a client still sends is read after its request was refused. */
 const LINGER_MS = 2_000;
 
@@ -33,19 +35,26 @@ export function readOpenFilesLimit(read = (path: string) => readFileSync(path, '
   }
 }
 
+interface Watched {
+  readonly openedAt: number;
+  /** What had been written when an answer was first seen waiting, and when that was. */
+  unread: { readonly bytesWritten: number; readonly since: number } | undefined;
+}
+
 /** Looks after the connections of a server; `look` is to be called every few seconds. */
 export class Connections {
+  #server: Server;
   #now: () => number;
-  #unread = new Map<Socket, { bytesWritten: number; since: number } | undefined>();
+  #watched = new Map<Socket, Watched>();
 
   constructor(server: Server, most: number, now: () => number) {
+    this.#server = server;
     this.#now = now;
     server.maxConnections = most;
-    // Who comes next finds room where connections do nothing, a health check too.
-    server.on('drop', () => server.closeIdleConnections());
+    server.on('drop', () => this.#makeRoom());
     server.on('connection', (socket) => {
-      this.#unread.set(socket, undefined);
-      socket.once('close', () => this.#unread.delete(socket));
+      this.#watched.set(socket, { openedAt: now(), unread: undefined });
+      socket.once('close', () => this.#watched.delete(socket));
     });
   }
 
@@ -55,14 +64,24 @@ export class Connections {
    */
   look(): void {
     const now = this.#now();
-    for (const [socket, last] of this.#unread) {
+    for (const [socket, watched] of this.#watched) {
+      const { unread } = watched;
       if (socket.writableLength === 0) {
-        if (last) this.#unread.set(socket, undefined);
+        watched.unread = undefined;
         if (socket.timeout === STALLED_FOR_MS) socket.setTimeout(0);
-      } else if (!last || last.bytesWritten !== socket.bytesWritten) {
-        this.#unread.set(socket, { bytesWritten: socket.bytesWritten, since: now });
+      } else if (unread?.bytesWritten !== socket.bytesWritten) {
+        watched.unread = { bytesWritten: socket.bytesWritten, since: now };
         if (socket.timeout !== STALLED_FOR_MS) socket.setTimeout(STALLED_FOR_MS);
-      } else if (now - last.since >= SLOWEST_ANSWER_MS) socket.destroy();
+      } else if (now - unread.since >= SLOWEST_ANSWER_MS) socket.destroy();
+    }
+  }
+
+  /** Closes what does nothing: who comes next is let in, a health check too. */
+  #makeRoom(): void {
+    this.#server.closeIdleConnections();
+    const silentSince = this.#now() - SILENT_FOR_MS;
+    for (const [socket, { openedAt }] of this.#watched) {
+      if (socket.bytesRead === 0 && openedAt <= silentSince) socket.destroy();
     }
   }
 }

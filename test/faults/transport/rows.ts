@@ -1,5 +1,6 @@
 import type { Row } from '../fault.ts';
 import { bombs } from './bombs.ts';
+import { connectionFlood } from './connection-flood.ts';
 import { slowSockets } from './slow-sockets.ts';
 import { stalledReaders } from './stalled-readers.ts';
 
@@ -18,6 +19,14 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       'Unpacking stops at `maxBodyBytes`, whatever the ratio; encodings other than gzip and deflate, and several, are refused with 415; numbers are read from the bytes',
     faults: [bombs],
+  },
+  {
+    id: 'A9',
+    threat: 'More connections than the process may open files',
+    behaviour:
+      '`maxConnections`, lowered to what the limit on open files allows with some kept back; when it is reached, connections that do nothing are closed',
+    faults: [connectionFlood],
+    tests: ['unit/small-parts.test.ts: connections leave files for the rest'],
   },
   {
     id: 'A11',
