@@ -4,12 +4,14 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { linger } from './connections.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
   INVALID_REQUEST: 400,
   INVALID_INPUT: 400,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_ENCODING: 415,
+  REQUEST_TIMEOUT: 408,
   UNAUTHENTICATED: 401,
   PERMISSION_DENIED: 403,
   RATE_LIMITED: 429,
@@ -56,7 +58,10 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
     if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
     // What is left of a body is not read, so the connection cannot be used again.
-    if (!request.raw.complete && hasBody(request)) reply.header('connection', 'close');
+    if (!request.raw.complete && hasBody(request)) {
+      reply.header('connection', 'close');
+      linger(request.raw);
+    }
     reply.code(status);
     reply.type('application/json');
     reply.send(JSON.stringify({ error: message }));
