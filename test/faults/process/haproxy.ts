@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { freePort } from '../../../load/server-process.ts';
 import { until } from '../../fixtures/server.ts';
 
-/** How often readiness is asked for; one answer decides. */
+/** How often readiness is asked for; two answers decide. */
 const CHECK_MS = 100;
-/** A server that goes must be not ready for longer than this: a check, its answer, and what was on its way. */
-export const NOTICED_AFTER_MS = 5 * CHECK_MS;
+/** A server that goes must be not ready for longer than two checks, their answers, and what was on its way. */
+export const NOTICED_AFTER_MS = 10 * CHECK_MS;
 
 /** Why there is none, or undefined. */
 export function haproxyMissing(): string | undefined {
@@ -65,6 +65,7 @@ defaults
   timeout connect 2s
   timeout client 60s
   timeout server 60s
+  timeout check 5s
   retries 3
   option redispatch
 frontend clients
@@ -73,7 +74,7 @@ frontend clients
 backend servers
   balance roundrobin
   option httpchk GET /v2/health/ready
-  default-server check inter ${CHECK_MS}ms fall 1 rise 1
+  default-server check inter ${CHECK_MS}ms fall 2 rise 2
 ${ports.map((server, i) => `  server s${i} 127.0.0.1:${server}`).join('\n')}
 frontend statistics
   bind 127.0.0.1:${statisticsPort}
