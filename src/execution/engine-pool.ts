@@ -6,6 +6,7 @@ import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
 import { EngineProcess } from './engine-process.ts';
 import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
 import { type Frame, monotonicMs } from './frames.ts';
+import { judgeMemory, LOOK_EVERY_MS, residentBytesOf } from './memory-budget.ts';
 import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
 
@@ -18,12 +19,16 @@ export interface EnginePoolOptions {
   readonly loadLimitMs: number;
   /** A run that takes longer gets its engine killed: there is no other way to stop one. */
   readonly runLimitMs: number;
+  /** An engine that holds more is replaced; undefined: it may hold what it likes. */
+  readonly maxEngineBytes?: number | undefined;
 }
 
 /** Hears what happens to the engines; for the log and the metrics. */
 export interface EngineObserver {
   engineStarted(pid: number | undefined): void;
   engineExited(pid: number | undefined, how: string): void;
+  /** One that held too much is about to be replaced. */
+  engineRecycled(pid: number | undefined, residentBytes: number): void;
   engineLog(line: string): void;
   enginesChanged(ready: number, starting: number): void;
 }
@@ -40,8 +45,12 @@ interface Place {
   batches: number;
   /** When it answered last. */
   answeredAt: number;
+  /** When it began with the oldest of its batches. */
+  begunAt: number;
   limit: NodeJS.Timeout | undefined;
   overdue: boolean;
+  /** Why it was killed, where it was not by its own doing. */
+  killedFor: string | undefined;
 }
 
 export class EnginePool implements Executor {
@@ -53,6 +62,11 @@ export class EnginePool implements Executor {
   /** How long runs take, a moving average. */
   #runMs = Number.POSITIVE_INFINITY;
   #starting = new Set<EngineProcess>();
+  /** These have been replaced, take no more batches and end with their last. */
+  #retiring = new Set<Place>();
+  #recycling = false;
+  #failedRecycles = 0;
+  #looking: NodeJS.Timeout | undefined;
   #deaths = 0;
   #closing = new AbortController();
   #listener: () => void = () => {};
@@ -81,8 +95,19 @@ export class EnginePool implements Executor {
       engine.kill();
       throw loadFailure(error);
     });
+    const { maxEngineBytes } = options;
+    const residentBytes = residentBytesOf(engine.pid);
+    if (judgeMemory(residentBytes, maxEngineBytes, 0) !== 'keep') {
+      engine.kill();
+      const what = `holds ${mebibytes(residentBytes)} with the model loaded`;
+      throw new ServingError(
+        'MODEL_LOAD_FAILED',
+        `an engine ${what}, and maxEngineBytes is ${mebibytes(maxEngineBytes)}`,
+      );
+    }
     const pool = new EnginePool(options, observer, description);
     pool.#admit(engine);
+    if (maxEngineBytes !== undefined) pool.#watchMemory(maxEngineBytes);
     for (let i = 1; i < options.instances; i++) void pool.#startAnother();
     return pool;
   }
@@ -157,12 +182,15 @@ export class EnginePool implements Executor {
       place.batches--;
       clearTimeout(place.limit);
       if (place.batches > 0) this.#limit(place);
+      else if (this.#retiring.has(place)) place.engine.kill();
     }
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    const engines = [...[...this.#places].map(({ engine }) => engine), ...this.#starting];
+    clearInterval(this.#looking);
+    const places = [...this.#places, ...this.#retiring];
+    const engines = [...places.map(({ engine }) => engine), ...this.#starting];
     for (const engine of engines) engine.kill();
     await Promise.all(engines.map((engine) => engine.exited));
   }
@@ -176,6 +204,7 @@ export class EnginePool implements Executor {
 
   /** The time of the batch that an engine begins with now. */
   #limit(place: Place): void {
+    place.begunAt = performance.now();
     place.limit = setTimeout(() => {
       place.overdue = true;
       place.engine.kill();
@@ -194,7 +223,15 @@ export class EnginePool implements Executor {
   }
 
   #admit(engine: EngineProcess): void {
-    const place: Place = { engine, batches: 0, answeredAt: 0, limit: undefined, overdue: false };
+    const place: Place = {
+      engine,
+      batches: 0,
+      answeredAt: 0,
+      begunAt: 0,
+      limit: undefined,
+      overdue: false,
+      killedFor: undefined,
+    };
     this.#places.add(place);
     this.failure = undefined;
     this.#observer.engineStarted(engine.pid);
@@ -204,8 +241,8 @@ export class EnginePool implements Executor {
 
   #lost(place: Place, how: string): void {
     this.#places.delete(place);
-    if (this.#closing.signal.aborted) return;
-    this.#observer.engineExited(place.engine.pid, how);
+    if (this.#retiring.delete(place) || this.#closing.signal.aborted) return;
+    this.#observer.engineExited(place.engine.pid, place.killedFor ?? how);
     this.#mourn(how);
   }
 
@@ -221,7 +258,15 @@ export class EnginePool implements Executor {
   async #startAnother(): Promise<void> {
     const { signal } = this.#closing;
     await delay(restartDelayMs(this.#deaths), undefined, { signal, ref: false }).catch(() => {});
-    if (signal.aborted) return;
+    // One that was to be recycled may have died while its successor was starting.
+    if (signal.aborted || this.#places.size + this.#starting.size >= this.#options.instances) return;
+    const lost = await this.#startOne();
+    if (lost !== undefined && !signal.aborted) this.#mourn(lost);
+  }
+
+  /** @returns why it does not serve, or undefined */
+  async #startOne(): Promise<string | undefined> {
+    const { signal } = this.#closing;
     const engine = new EngineProcess((line) => this.#observer.engineLog(line));
     this.#starting.add(engine);
     this.#changed();
@@ -229,14 +274,52 @@ export class EnginePool implements Executor {
       await loadModel(engine, this.#options);
       this.#starting.delete(engine);
       if (!signal.aborted) this.#admit(engine);
+      return undefined;
     } catch (error) {
       this.#starting.delete(engine);
       engine.kill();
       const how = loadFailure(error).message;
-      if (signal.aborted) return;
-      this.#observer.engineExited(engine.pid, how);
-      this.#mourn(how);
+      if (!signal.aborted) this.#observer.engineExited(engine.pid, how);
+      return how;
     }
+  }
+
+  #watchMemory(budgetBytes: number): void {
+    this.#looking = setInterval(() => {
+      const now = performance.now();
+      for (const place of this.#places) {
+        const { engine, batches, begunAt } = place;
+        const residentBytes = residentBytesOf(engine.pid);
+        const verdict = judgeMemory(residentBytes, budgetBytes, batches > 0 ? now - begunAt : 0);
+        if (verdict === 'kill') {
+          place.killedFor = `held ${mebibytes(residentBytes)} in a run, with a maxEngineBytes of ${mebibytes(budgetBytes)}`;
+          engine.kill();
+        } else if (verdict === 'replace' && !this.#recycling) void this.#recycle(place, residentBytes!);
+      }
+    }, LOOK_EVERY_MS).unref();
+  }
+
+  /** One at a time; the old engine serves on until the fresh one does, and where that does not come up. */
+  async #recycle(place: Place, residentBytes: number): Promise<void> {
+    const { signal } = this.#closing;
+    this.#recycling = true;
+    const lost = await this.#startOne();
+    if (lost === undefined) {
+      this.#failedRecycles = 0;
+      if (this.#places.delete(place)) this.#retire(place, residentBytes);
+    } else if (!signal.aborted) {
+      if (!this.#places.has(place)) this.#mourn(lost);
+      this.#failedRecycles++;
+      await delay(restartDelayMs(this.#failedRecycles), undefined, { signal, ref: false }).catch(() => {});
+    }
+    this.#recycling = false;
+  }
+
+  #retire(place: Place, residentBytes: number): void {
+    this.#retiring.add(place);
+    this.#observer.engineRecycled(place.engine.pid, residentBytes);
+    if (place.batches === 0) place.engine.kill();
+    this.#changed();
   }
 
   #changed(): void {
@@ -270,4 +353,8 @@ function loadFailure(error: unknown): ServingError {
   const { cause } = error as Error;
   const reason = cause instanceof Error ? cause.message : (error as Error).message;
   return new ServingError('MODEL_LOAD_FAILED', reason, { cause: error });
+}
+
+function mebibytes(bytes: number | undefined): string {
+  return `${Math.round((bytes ?? 0) / 2 ** 20)} MiB`;
 }

@@ -184,10 +184,11 @@ async function startEngines(
   ended: AbortSignal | undefined,
 ): Promise<EnginePool> {
   const { path, content, config } = source;
-  const { executionProviders, loadLimitMs, runLimitMs } = config.settings;
+  const { executionProviders, loadLimitMs, runLimitMs, maxEngineBytes } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
   try {
-    return await EnginePool.start({ session, content, instances, loadLimitMs, runLimitMs }, observer, ended);
+    const options = { session, content, instances, loadLimitMs, runLimitMs, maxEngineBytes };
+    return await EnginePool.start(options, observer, ended);
   } catch (error) {
     // The runtime's messages name files; the index must not.
     const { message } = error as Error;

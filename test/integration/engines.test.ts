@@ -50,7 +50,13 @@ describe('a model that cannot serve is UNAVAILABLE with its reason, and the othe
       executionProviders: [{ name: 'cpu', required: false }],
       intraOpNumThreads: 1,
     };
-    const observer = { engineStarted() {}, engineExited() {}, engineLog() {}, enginesChanged() {} };
+    const observer = {
+      engineStarted() {},
+      engineExited() {},
+      engineRecycled() {},
+      engineLog() {},
+      enginesChanged() {},
+    };
     const pool = EnginePool.start({ session, instances: 1, loadLimitMs: 1, runLimitMs: 1000 }, observer);
     await expect(pool).rejects.toMatchObject({
       code: 'MODEL_LOAD_FAILED',
