@@ -17,6 +17,7 @@ import type { TensorSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { probeBatching } from './batch-probe.ts';
 import type { EnginePlan } from './engine-plan.ts';
+import { checkExternalData } from './external-data.ts';
 import { Model, type RequestObserver } from './model.ts';
 import { splitOptionalInputs } from './optional-inputs.ts';
 import { type PaddingVerdict, probePadding } from './padding-probe.ts';
@@ -61,6 +62,7 @@ export async function loadModel(
   checkFile(source);
   const profile = await findProfile(source, limits, profiles, observer);
   const { content, values } = splitOptionalInputs(source);
+  checkExternalData(source.path, content);
   const loaded = new AbortController();
   const start = async ({ instances, threads }: EnginePlan, observed: boolean) => {
     if (ended?.aborted) throw new ServingError('SERVER_STOPPING', 'The server is shutting down.');

@@ -27,7 +27,11 @@ describe('a model that cannot serve is UNAVAILABLE with its reason, and the othe
     ['an INT4 output, which aborts onnxruntime', int4Output(), "output 'y' has the type int4"],
     ['a run that never ends', endless(), 'The run took longer than its limit of 1 s and was stopped'],
     ['an empty file', new Uint8Array(), 'is empty'],
-    ['a file of another kind', Buffer.from('not a model, but long enough to look like one'), 'Protobuf parsing failed'],
+    [
+      'a file of another kind',
+      Buffer.from('not a model, but long enough to look like one'),
+      'is damaged, cut short or of another kind',
+    ],
   ])('%s', async (_, model, reason) => {
     using repository = repositoryOf({ 'bad/model.onnx': model, 'good/model.onnx': doubling() });
     await using server = await serverOf(repository.path, { runLimitMs: 1000 });

@@ -16,7 +16,7 @@ export const reloads: Fault = {
   promise:
     'a model is loaded again and again, its file another one each time, while clients keep it and another one busy: every answer is that of one of both files, and the server holds no more memory after the last than after the 50th',
   async run({ length, progress }) {
-    const times = length === 'short' ? 6 : 150;
+    const times = length === 'short' ? 6 : 1000;
     const tally = new Tally();
     using repository = repositoryOf({ 'm.onnx': identity('float'), 'other.onnx': doubling() });
     await using server = await ServerUnderTest.start({
