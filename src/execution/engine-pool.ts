@@ -7,6 +7,7 @@ import { EngineProcess } from './engine-process.ts';
 import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
 import { type Frame, monotonicMs } from './frames.ts';
 import { judgeMemory, LOOK_EVERY_MS, residentBytesOf } from './memory-budget.ts';
+import { ModelFile } from './model-file.ts';
 import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
 
@@ -14,6 +15,8 @@ export interface EnginePoolOptions {
   readonly session: SessionOptions;
   /** The model's file where it is not on disk. */
   readonly content?: Uint8Array | undefined;
+  /** Whether the model has all its tensors in its file; unless told so it may have others beside it. */
+  readonly alone?: boolean;
   readonly instances: number;
   /** A load that takes longer is killed. */
   readonly loadLimitMs: number;
@@ -57,6 +60,7 @@ export class EnginePool implements Executor {
   readonly description: SessionDescription;
   failure: string | undefined;
   #options: EnginePoolOptions;
+  #file: ModelFile | undefined;
   #observer: EngineObserver;
   #places = new Set<Place>();
   /** How long runs take, a moving average. */
@@ -73,8 +77,14 @@ export class EnginePool implements Executor {
   #inputIndex: ReadonlyMap<string, number>;
   #outputIndex: ReadonlyMap<string, number>;
 
-  private constructor(options: EnginePoolOptions, observer: EngineObserver, description: SessionDescription) {
+  private constructor(
+    options: EnginePoolOptions,
+    file: ModelFile | undefined,
+    observer: EngineObserver,
+    description: SessionDescription,
+  ) {
     this.#options = options;
+    this.#file = file;
     this.#observer = observer;
     this.description = description;
     this.#inputIndex = new Map(description.signature.inputs.map(({ name }, i) => [name, i]));
@@ -87,29 +97,26 @@ export class EnginePool implements Executor {
    * @throws ServingError MODEL_LOAD_FAILED when the model cannot be loaded, its load takes too long or kills the engine
    */
   static async start(options: EnginePoolOptions, observer: EngineObserver, ended?: AbortSignal): Promise<EnginePool> {
-    const engine = new EngineProcess((line) => observer.engineLog(line));
+    const { modelPath } = options.session;
+    const file = options.content || !modelPath ? undefined : new ModelFile(modelPath, options.alone ?? false);
+    const engine = new EngineProcess((line) => observer.engineLog(line), file?.descriptor);
     const kill = () => engine.kill();
     ended?.addEventListener('abort', kill);
-    const loading = loadModel(engine, options).finally(() => ended?.removeEventListener('abort', kill));
-    const description = await loading.catch((error: unknown) => {
+    try {
+      const description = await loadModel(engine, options, file);
+      checkMemory(engine, options);
+      const pool = new EnginePool(options, file, observer, description);
+      pool.#admit(engine);
+      if (options.maxEngineBytes !== undefined) pool.#watchMemory(options.maxEngineBytes);
+      for (let i = 1; i < options.instances; i++) void pool.#startAnother();
+      return pool;
+    } catch (error) {
       engine.kill();
+      file?.close();
       throw loadFailure(error);
-    });
-    const { maxEngineBytes } = options;
-    const residentBytes = residentBytesOf(engine.pid);
-    if (judgeMemory(residentBytes, maxEngineBytes, 0) !== 'keep') {
-      engine.kill();
-      const what = `holds ${mebibytes(residentBytes)} with the model loaded`;
-      throw new ServingError(
-        'MODEL_LOAD_FAILED',
-        `an engine ${what}, and maxEngineBytes is ${mebibytes(maxEngineBytes)}`,
-      );
+    } finally {
+      ended?.removeEventListener('abort', kill);
     }
-    const pool = new EnginePool(options, observer, description);
-    pool.#admit(engine);
-    if (maxEngineBytes !== undefined) pool.#watchMemory(maxEngineBytes);
-    for (let i = 1; i < options.instances; i++) void pool.#startAnother();
-    return pool;
   }
 
   get signature() {
@@ -193,6 +200,8 @@ export class EnginePool implements Executor {
     const engines = [...places.map(({ engine }) => engine), ...this.#starting];
     for (const engine of engines) engine.kill();
     await Promise.all(engines.map((engine) => engine.exited));
+    this.#file?.close();
+    this.#file = undefined;
   }
 
   #leastBusy(): Place {
@@ -267,19 +276,20 @@ export class EnginePool implements Executor {
   /** @returns why it does not serve, or undefined */
   async #startOne(): Promise<string | undefined> {
     const { signal } = this.#closing;
-    const engine = new EngineProcess((line) => this.#observer.engineLog(line));
-    this.#starting.add(engine);
-    this.#changed();
+    let engine: EngineProcess | undefined;
     try {
-      await loadModel(engine, this.#options);
+      engine = new EngineProcess((line) => this.#observer.engineLog(line), this.#file?.descriptor);
+      this.#starting.add(engine);
+      this.#changed();
+      await loadModel(engine, this.#options, this.#file);
       this.#starting.delete(engine);
       if (!signal.aborted) this.#admit(engine);
       return undefined;
     } catch (error) {
-      this.#starting.delete(engine);
-      engine.kill();
+      if (engine) this.#starting.delete(engine);
+      engine?.kill();
       const how = loadFailure(error).message;
-      if (!signal.aborted) this.#observer.engineExited(engine.pid, how);
+      if (!signal.aborted) this.#observer.engineExited(engine?.pid, how);
       return how;
     }
   }
@@ -331,6 +341,7 @@ export class EnginePool implements Executor {
 async function loadModel(
   engine: EngineProcess,
   { session, content, loadLimitMs }: EnginePoolOptions,
+  file: ModelFile | undefined,
 ): Promise<SessionDescription> {
   const limit = setTimeout(() => engine.kill(), loadLimitMs);
   try {
@@ -338,7 +349,7 @@ async function loadModel(
       kind: 'load',
       session: SESSION,
       at: 0,
-      text: JSON.stringify(session),
+      text: JSON.stringify({ ...session, modelPath: file?.path } satisfies SessionOptions),
       tensors: content
         ? [[0, { datatype: 'UINT8', shape: [content.length], data: content as Uint8Array<ArrayBuffer> }]]
         : [],
@@ -347,6 +358,14 @@ async function loadModel(
   } finally {
     clearTimeout(limit);
   }
+}
+
+/** @throws ServingError MODEL_LOAD_FAILED where the budget is less than what the model takes before its first run */
+function checkMemory(engine: EngineProcess, { maxEngineBytes }: EnginePoolOptions): void {
+  const residentBytes = residentBytesOf(engine.pid);
+  if (judgeMemory(residentBytes, maxEngineBytes, 0) === 'keep') return;
+  const what = `holds ${mebibytes(residentBytes)} with the model loaded`;
+  throw new ServingError('MODEL_LOAD_FAILED', `an engine ${what}, and maxEngineBytes is ${mebibytes(maxEngineBytes)}`);
 }
 
 function loadFailure(error: unknown): ServingError {

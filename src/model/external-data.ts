@@ -27,13 +27,14 @@ const FIXED_BYTES: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 
 /**
  * @param content the file where it is in memory: then it may have no tensors elsewhere
+ * @returns whether there are such tensors
  * @throws ServingError MODEL_LOAD_FAILED for tensors outside the file's folder, in what is no regular file, or beyond its end
  */
-export function checkExternalData(path: string | undefined, content: Uint8Array | undefined): void {
+export function checkExternalData(path: string | undefined, content: Uint8Array | undefined): boolean {
   if (content) {
     const [first] = externalTensors(new Bytes(content.length, (offset, end) => content.subarray(offset, end)));
     if (first) throw refusal(first, 'which a model that is not read from its folder cannot');
-    return;
+    return false;
   }
   const file = openSync(path!, 'r');
   try {
@@ -41,7 +42,12 @@ export function checkExternalData(path: string | undefined, content: Uint8Array 
       const bytes = new Uint8Array(end - offset);
       return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, offset));
     };
-    for (const tensor of externalTensors(new Bytes(statSync(path!).size, read))) check(tensor, dirname(path!));
+    let found = false;
+    for (const tensor of externalTensors(new Bytes(statSync(path!).size, read))) {
+      check(tensor, dirname(path!));
+      found = true;
+    }
+    return found;
   } finally {
     closeSync(file);
   }

@@ -62,12 +62,12 @@ export async function loadModel(
   checkFile(source);
   const profile = await findProfile(source, limits, profiles, observer);
   const { content, values } = splitOptionalInputs(source);
-  checkExternalData(source.path, content);
+  const alone = !checkExternalData(source.path, content);
   const loaded = new AbortController();
   const start = async ({ instances, threads }: EnginePlan, observed: boolean) => {
     if (ended?.aborted) throw new ServingError('SERVER_STOPPING', 'The server is shutting down.');
     const heard = observed ? observer : UNOBSERVED;
-    const pool = await startEngines({ ...source, content }, { instances, threads }, heard, ended);
+    const pool = await startEngines({ ...source, content, alone }, { instances, threads }, heard, ended);
     ended?.addEventListener('abort', () => void pool.close(), { signal: loaded.signal });
     return pool;
   };
@@ -180,16 +180,16 @@ async function findProfile(
 }
 
 async function startEngines(
-  source: ModelSource,
+  source: ModelSource & { readonly alone: boolean },
   { instances, threads }: EnginePlan,
   observer: EngineObserver,
   ended: AbortSignal | undefined,
 ): Promise<EnginePool> {
-  const { path, content, config } = source;
+  const { path, content, alone, config } = source;
   const { executionProviders, loadLimitMs, runLimitMs, maxEngineBytes } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
   try {
-    const options = { session, content, instances, loadLimitMs, runLimitMs, maxEngineBytes };
+    const options = { session, content, alone, instances, loadLimitMs, runLimitMs, maxEngineBytes };
     return await EnginePool.start(options, observer, ended);
   } catch (error) {
     // The runtime's messages name files; the index must not.

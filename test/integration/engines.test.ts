@@ -1,5 +1,6 @@
 // What models and engines can do to the server: nothing.
 
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EnginePool } from '../../src/execution/engine-pool.ts';
 import {
@@ -218,4 +219,40 @@ test('deadlines come from the header and from the timeout parameter, whichever i
   ]);
   expect((await running).status).toBe(200);
   expect((await server.infer('m', slowRow, { headers: { 'x-request-timeout-ms': 'soon' } })).status).toBe(400);
+});
+
+test('an engine that replaces a dead one has the model that was loaded, whatever has become of its file', async () => {
+  using repository = repositoryOf({ 'gone.onnx': doubling(), 'replaced.onnx': doubling(), 'changed.onnx': doubling() });
+  const lines: string[] = [];
+  await using server = await serverOf(repository.path, {}, lines);
+  rmSync(`${repository.path}/gone.onnx`);
+  repository.add('next', identity('float'));
+  renameSync(`${repository.path}/next`, `${repository.path}/replaced.onnx`);
+  repository.add('changed.onnx', identity('float'));
+  for (const model of ['gone', 'replaced', 'changed']) {
+    process.kill(enginePids(lines, model).at(-1)!, 'SIGKILL');
+    await until(() => lines.some((line) => JSON.parse(line).model === model && line.includes('"engine lost"')));
+  }
+  for (const model of ['gone', 'replaced']) {
+    expect((await server.infer(model, row(1, 2))).body.outputs[0]!.data).toEqual([2, 4]);
+  }
+  const refused = await server.infer('changed', row(1, 2));
+  expect([refused.status, refused.body.error]).toEqual([503, expect.stringContaining('load the model again')]);
+});
+
+test('a budget that the model alone goes beyond fails its load', async () => {
+  using repository = repositoryOf({ 'm/model.onnx': doubling(), 'm/config.yaml': 'maxEngineBytes: 1048576' });
+  await using server = await serverOf(repository.path);
+  expect(server.registry.index()[0]).toMatchObject({
+    state: 'UNAVAILABLE',
+    reason: expect.stringMatching(/^an engine holds \d+ MiB with the model loaded, and maxEngineBytes is 1 MiB$/),
+  });
+});
+
+test('an engine is the first that the kernel ends where memory runs out', async () => {
+  using repository = repositoryOf({ 'm.onnx': doubling() });
+  const lines: string[] = [];
+  await using _server = await serverOf(repository.path, {}, lines);
+  const [pid] = enginePids(lines, 'm');
+  expect(Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'))).toBeGreaterThanOrEqual(500);
 });

@@ -61,8 +61,12 @@ export const MODELS: readonly Row[] = [
   {
     id: 'D6',
     threat: 'Files are deleted, or the repository is unmounted, while it serves',
-    behaviour: 'What is loaded serves on',
-    tests: [`${REPOSITORY}: files deleted in service do not matter to what is loaded`],
+    behaviour:
+      'What is loaded serves on, and an engine that is replaced gets the same file, which is held open; one that was written over in place is refused',
+    tests: [
+      `${REPOSITORY}: files deleted in service do not matter to what is loaded`,
+      `${ENGINES}: an engine that replaces a dead one has the model that was loaded, whatever has become of its file`,
+    ],
   },
   {
     id: 'D7',
