@@ -250,9 +250,10 @@ export class EnginePool implements Executor {
 
   #lost(place: Place, how: string): void {
     this.#places.delete(place);
-    if (this.#retiring.delete(place) || this.#closing.signal.aborted) return;
+    const retired = this.#retiring.delete(place);
+    if (this.#closing.signal.aborted || (retired && place.batches === 0)) return;
     this.#observer.engineExited(place.engine.pid, place.killedFor ?? how);
-    this.#mourn(how);
+    if (!retired) this.#mourn(how);
   }
 
   #mourn(how: string): void {
@@ -297,14 +298,16 @@ export class EnginePool implements Executor {
   #watchMemory(budgetBytes: number): void {
     this.#looking = setInterval(() => {
       const now = performance.now();
-      for (const place of this.#places) {
+      for (const place of [...this.#places, ...this.#retiring]) {
         const { engine, batches, begunAt } = place;
         const residentBytes = residentBytesOf(engine.pid);
         const verdict = judgeMemory(residentBytes, budgetBytes, batches > 0 ? now - begunAt : 0);
         if (verdict === 'kill') {
           place.killedFor = `held ${mebibytes(residentBytes)} in a run, with a maxEngineBytes of ${mebibytes(budgetBytes)}`;
           engine.kill();
-        } else if (verdict === 'replace' && !this.#recycling) void this.#recycle(place, residentBytes!);
+        } else if (verdict === 'replace' && !this.#recycling && this.#places.has(place)) {
+          void this.#recycle(place, residentBytes!);
+        }
       }
     }, LOOK_EVERY_MS).unref();
   }

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 
 /** How often engines are looked at, in milliseconds. */
-export const LOOK_EVERY_MS = 1000;
+export const LOOK_EVERY_MS = 500;
 /** Times the budget: more than this, and a run is not waited for. */
 const KILL_FACTOR = 1.5;
 const PAGE_BYTES = 4096;
