@@ -5,7 +5,7 @@ import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { ServingError } from '../errors.ts';
 
 /** The descriptor under which an engine has it. */
-export const MODEL_DESCRIPTOR = 4;
+const MODEL_DESCRIPTOR = 4;
 
 export class ModelFile {
   /** What the runtime is to open. */
