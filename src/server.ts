@@ -224,6 +224,10 @@ function observe(name: string, version: string, metrics: Metrics, log: Logger): 
       model.engineExited();
       log.warn({ enginePid, how }, 'engine lost');
     },
+    engineRecycled: (enginePid, residentBytes) => {
+      model.engineRecycled();
+      log.info({ enginePid, residentBytes }, 'engine recycled');
+    },
     profilePassedOver: (reason) => log.warn({ reason }, 'profile not used'),
     engineLog: (line) => log.warn({ engine: line }, 'engine output'),
   };

@@ -328,6 +328,8 @@ export class DynamicBatcher implements Scheduler {
 
   #finishIfStopped(): void {
     if (!this.#stopped || this.#inFlight > 0) return;
+    clearTimeout(this.#waking);
+    this.#deadlines.end();
     this.#options.cores.leave(this.#user);
     this.#stopped.resolve();
   }
