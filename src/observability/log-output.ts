@@ -8,7 +8,8 @@ import { Socket } from 'node:net';
 const MOST_WAITING = 1024 ** 2;
 const STANDARD_OUTPUT = 1;
 
-type Written = (error?: Error | null) => void;
+/** Calls back when the text is written or cannot be. */
+type Destination = (text: string, written: (error?: Error | null) => void) => void;
 
 export class LogOutput {
   /** Lines that were not written, or not wholly. */
@@ -17,12 +18,11 @@ export class LogOutput {
   #waitingLength = 0;
   #writing = 0;
   #broken = false;
-  #write: (text: string, written: Written) => void;
+  #to: Destination | undefined;
 
-  /** @param to calls back when the text is written or cannot be; standard output by default */
-  constructor(to: (text: string, written: Written) => void = standardOutput()) {
-    this.#write = to;
-    process.on('exit', () => this.#writeLast());
+  /** @param to standard output by default, which is taken up with the first line */
+  constructor(to?: Destination) {
+    this.#to = to;
   }
 
   write(line: string): void {
@@ -40,7 +40,8 @@ export class LogOutput {
     if (lines.length === 0) return;
     this.#writing = lines.length;
     // After what was cut off somewhere, so that the next line is one again.
-    this.#write((this.#broken ? '\n' : '') + lines.join(''), (error) => {
+    this.#to ??= this.#standardOutput();
+    this.#to((this.#broken ? '\n' : '') + lines.join(''), (error) => {
       this.#broken = Boolean(error);
       if (error) this.dropped += this.#writing;
       this.#writing = 0;
@@ -55,6 +56,11 @@ export class LogOutput {
     return lines;
   }
 
+  #standardOutput(): Destination {
+    process.on('exit', () => this.#writeLast());
+    return standardOutput();
+  }
+
   /** What waits when the process ends without waiting for it. */
   #writeLast(): void {
     try {
@@ -66,7 +72,7 @@ export class LogOutput {
 }
 
 /** A pipe is written to without blocking; a write to a file blocks a thread of libuv's, which is what it has them for. */
-function standardOutput(): (text: string, written: Written) => void {
+function standardOutput(): Destination {
   const kind = fstatSync(STANDARD_OUTPUT);
   if (!kind.isFIFO() && !kind.isSocket()) return (text, written) => writeAll(Buffer.from(text), written);
   const socket = new Socket({ fd: STANDARD_OUTPUT, readable: false, writable: true });
@@ -74,7 +80,7 @@ function standardOutput(): (text: string, written: Written) => void {
   return (text, written) => void socket.write(text, written);
 }
 
-function writeAll(bytes: Uint8Array, written: Written): void {
+function writeAll(bytes: Uint8Array, written: Parameters<Destination>[1]): void {
   write(STANDARD_OUTPUT, bytes, (error, count) => {
     if (error || count === bytes.length) written(error);
     else writeAll(bytes.subarray(count), written);

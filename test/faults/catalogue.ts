@@ -1,6 +1,6 @@
 // Every threat and fault, in the order of the published table, and what each is shown by.
 
-import { ACCESS } from './access/rows.ts';
+import { ACCESS, PROCESS_SURROUNDINGS } from './access/rows.ts';
 import { CONTENT } from './content/rows.ts';
 import type { Fault, Row } from './fault.ts';
 import { MODELS } from './models/rows.ts';
@@ -19,7 +19,7 @@ export const CHAPTERS: readonly Chapter[] = [
   { letter: 'B', title: 'Parsing and content', rows: CONTENT },
   { letter: 'C', title: 'Queue, deadlines, overload', rows: OVERLOAD },
   { letter: 'D', title: 'Models', rows: MODELS },
-  { letter: 'E', title: 'Process and machine', rows: PROCESS },
+  { letter: 'E', title: 'Process and machine', rows: [...PROCESS, ...PROCESS_SURROUNDINGS] },
   { letter: 'F', title: 'Access and supply chain', rows: ACCESS },
 ];
 
