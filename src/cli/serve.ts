@@ -15,7 +15,7 @@ import { progressBar } from './progress.ts';
 export async function serve(settings: Settings): Promise<number> {
   if (settings.adminPort !== undefined && settings.modelControl !== 'explicit') {
     throw new SettingsError(
-      `adminPort needs modelControl 'explicit': with '${settings.modelControl}' it has no routes`,
+      `adminPort needs modelControl 'explicit': with '${settings.modelControl}' no route answers there alone`,
     );
   }
   return settings.replicas === 1 ? serveAlone(settings) : serveReplicas(settings);

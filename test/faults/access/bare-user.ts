@@ -29,7 +29,7 @@ export const bareUser: Fault = {
     const tally = new Tally();
     using repository = repositoryOf({ 'm.onnx': doubling() });
     spawnSync('chmod', ['-R', 'a+rX', repository.path]);
-    const args = ['--model-control', 'explicit', '--instances', 'auto'];
+    const args = ['--model-control', 'explicit'];
     await using server = new IsolatedServer(['--mount'], READ_ONLY, repository.path, args);
     const { sent, failed } = await server.use(length === 'short' ? 1 : 100, true);
     progress(1, 1);

@@ -21,7 +21,7 @@ export const diskFull: Fault = {
   async run({ length, progress }) {
     const tally = new Tally();
     using repository = repositoryOf({ 'm.onnx': doubling() });
-    const args = ['--model-control', 'explicit', '--instances', 'auto'];
+    const args = ['--model-control', 'explicit'];
     await using server = new IsolatedServer(['--mount'], FULL_DISK, repository.path, args);
     const { sent, failed } = await server.use(length === 'short' ? 10 : 300, true);
     progress(1, 1);

@@ -1,6 +1,7 @@
 import type { Row } from '../fault.ts';
 import { bareUser } from './bare-user.ts';
 import { blockedOutput } from './blocked-output.ts';
+import { clockJumps } from './clock-jumps.ts';
 import { diskFull } from './disk-full.ts';
 import { noNetworkAtAll } from './no-network.ts';
 import { noOutbound } from './no-outbound.ts';
@@ -94,3 +95,10 @@ export const ACCESS: readonly Row[] = [
     ],
   },
 ];
+
+export const CLOCK: Row = {
+  id: 'C11',
+  threat: "The machine's clock jumps by an hour, or is slewed",
+  behaviour: 'Timers, deadlines and durations are of the monotonic clock; only the dates in the log follow the other',
+  faults: [clockJumps],
+};
