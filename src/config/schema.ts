@@ -154,7 +154,16 @@ export const settingsSchema = z.strictObject({
       'Keys that callers must send, by their hashes: `ortlet key` makes one and its line; in the environment `name:sha256:infer+metrics:100`, the last a rate per second',
     ),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
-  maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
+  maxInFlightBytes: bytes(512 * 1024 ** 2).describe(
+    'Size of all request bodies being served at most, and of all large bodies and answers on their way',
+  ),
+  maxConnections: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Connections at most, fewer where the process may open too few files; with `replicas`, of each'),
   readyModels: z
     .preprocess(
       (value) => (typeof value === 'string' && value !== 'all' && value !== 'any' ? value.split(',') : value),
@@ -172,7 +181,9 @@ export const settingsSchema = z.strictObject({
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .describe('Least severe log level; `debug` adds a line for each successful request'),
+    .describe(
+      'Least severe log level; `debug` adds a line for each successful request, and for each that is refused for load',
+    ),
   ...MODEL_SETTINGS,
 });
 

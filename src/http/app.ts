@@ -15,6 +15,7 @@ import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { type ApiKey, requireClientCertificates, requireKeys } from './access.ts';
 import { AdminListener } from './admin-listener.ts';
+import { Connections, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
@@ -33,10 +34,13 @@ import { sharedMemoryRoutes } from './routes/shared-memory.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { tracingRoutes } from './routes/tracing.ts';
 import { vertexRoutes } from './routes/vertex.ts';
+import { Transfers } from './transfers.ts';
 
 export interface AppOptions {
   readonly serverName: string;
   readonly maxBodyBytes: number;
+  readonly maxInFlightBytes: number;
+  readonly maxConnections: number;
   readonly modelControl: 'none' | 'explicit' | 'poll';
   readonly loadOverrides: 'off' | 'config' | 'files';
   readonly sageMaker: boolean;
@@ -109,6 +113,13 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
     routerOptions: { maxParamLength: LONGEST_NAME, ignoreTrailingSlash: true },
   });
   app.server.maxHeadersCount = MOST_HEADERS;
+  const now = () => performance.now();
+  const transfers = new Transfers(options.maxInFlightBytes, now);
+  const watch = setInterval(() => {
+    for (const one of connections) one.look();
+    transfers.endSlowBodies();
+  }, SLOWNESS_CHECK_MS).unref();
+  app.addHook('onClose', () => clearInterval(watch));
   app.addHook('onRequest', refuseTwoHosts);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
@@ -121,8 +132,11 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
     adminPort === undefined
       ? undefined
       : new AdminListener(app, transport, certificates !== undefined, { host: adminHost, port: adminPort });
+  const listeners = admin ? [app.server, admin.server] : [app.server];
+  const most = mostConnections(options.maxConnections, readOpenFilesLimit());
+  const connections = listeners.map((listener) => new Connections(listener, most, now));
   if (certificates?.ca) requireClientCertificates(app);
-  requireKeys(app, options.apiKeys, () => performance.now());
+  requireKeys(app, options.apiKeys, now);
   // That there is no such route comes before anything that Fastify finds wrong with the request.
   app.setErrorHandler((error: Error, request, reply) =>
     onError(request.is404 ? noRoute(request, reply) : error, request, reply),
@@ -161,7 +175,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
   const controlAllowed = options.modelControl === 'explicit';
   const thread = new DecodingThread();
   const bodyMemory = (bytes: number) => thread.memory(bytes);
-  const exchange = new InferenceExchange({ dataPlane, logger, tracing, bodyMemory }, options.maxBodyBytes);
+  const exchange = new InferenceExchange({ dataPlane, logger, tracing, transfers, bodyMemory }, options.maxBodyBytes);
   app.addHook('onClose', () => thread.close());
   inferRoutes(app, exchange, thread);
   predictRoutes(app, exchange, thread);
@@ -194,12 +208,10 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
     vertexRoutes(app, platform, { health: options.vertexHealthRoute, predict: options.vertexPredictRoute });
   }
   app.get('/openapi.json', { schema: { hide: true } }, () => withLoadedModels(app.swagger()));
-  const servers = (admin ? [app.server, admin.server] : [app.server]) as unknown as readonly TlsServer[];
-  return {
-    app,
-    admin,
-    renewCertificates: (renewed) => servers.forEach((server) => void server.setSecureContext(renewed)),
+  const renewCertificates = (renewed: SecureContextOptions) => {
+    for (const listener of listeners) (listener as unknown as TlsServer).setSecureContext(renewed);
   };
+  return { app, admin, renewCertificates };
 }
 
 /** Who has no certificate gets as far as the routes, of which those for health are open to everybody. */
