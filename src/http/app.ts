@@ -13,6 +13,7 @@ import { Tracing } from '../observability/tracing.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { type ApiKey, requireKeys } from './access.ts';
+import { answerClientError } from './client-error.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
@@ -73,6 +74,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const onError = createErrorHandler(metrics, logger, options.maxBodyBytes);
   const app = fastify({
     frameworkErrors: onError,
+    clientErrorHandler: answerClientError as never,
     // Fastify would make a child logger for every request; the lines that are wanted name the request themselves.
     logger: false,
     bodyLimit: options.maxBodyBytes,
@@ -81,6 +83,8 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
       headersTimeout: SLOWEST_HEAD_MS,
       connectionsCheckingInterval: SLOWNESS_CHECK_MS,
       maxHeaderSize: LARGEST_HEAD_BYTES,
+      // Node's refusal has no message: requireOneHost has.
+      requireHostHeader: false,
     },
     keepAliveTimeout: 72_000,
     return503OnClosing: false,
@@ -90,7 +94,9 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     routerOptions: { maxParamLength: LONGEST_NAME, ignoreTrailingSlash: true },
   });
   app.server.maxHeadersCount = MOST_HEADERS;
-  app.addHook('onRequest', refuseTwoHosts);
+  // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node's own refusal has no message.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  app.addHook('onRequest', requireOneHost);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -182,18 +188,18 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   };
 }
 
-/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400). */
-function refuseTwoHosts({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
-  const { rawHeaders } = raw;
+/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400, as none is). */
+function requireOneHost({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const { rawHeaders, httpVersion } = raw;
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
-  if (hosts < 2) done();
+  if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) done();
   else {
     reply.header('connection', 'close');
-    done(new ServingError('INVALID_REQUEST', `${hosts} Host headers: send one.`));
+    done(new ServingError('INVALID_REQUEST', `${hosts || 'No'} Host headers: send one.`));
   }
 }
 
