@@ -64,6 +64,7 @@ const SLOWEST_HEAD_MS = 20_000;
 const SLOWNESS_CHECK_MS = 5_000;
 const LARGEST_HEAD_BYTES = 16_384;
 const MOST_HEADERS = 100;
+const LARGEST_CONTROL_BODY_BYTES = 65_536;
 /** The pages of /docs run scripts of this server alone, none of them inline, and talk to nobody else. */
 const DOCS_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -71,13 +72,14 @@ const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
   const { dataPlane, registry, metrics, renderMetrics, logger } = parts;
-  const onError = createErrorHandler(metrics, logger, options.maxBodyBytes);
+  const onError = createErrorHandler(metrics, logger);
   const app = fastify({
     frameworkErrors: onError,
     clientErrorHandler: answerClientError as never,
     // Fastify would make a child logger for every request; the lines that are wanted name the request themselves.
     logger: false,
-    bodyLimit: options.maxBodyBytes,
+    // Inference reads its bodies itself; the others are parsed on the event loop.
+    bodyLimit: Math.min(options.maxBodyBytes, LARGEST_CONTROL_BODY_BYTES),
     requestTimeout: SLOWEST_REQUEST_MS,
     http: {
       headersTimeout: SLOWEST_HEAD_MS,
@@ -155,7 +157,11 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   loggingRoutes(app, logger, controlAllowed);
   tracingRoutes(app, tracing, dataPlane, controlAllowed);
   sharedMemoryRoutes(app);
-  repositoryRoutes(app, registry, { allowed: controlAllowed, overrides: options.loadOverrides });
+  repositoryRoutes(app, registry, {
+    allowed: controlAllowed,
+    overrides: options.loadOverrides,
+    maxBodyBytes: options.maxBodyBytes,
+  });
   app.get(
     '/metrics',
     {

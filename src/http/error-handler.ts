@@ -32,9 +32,9 @@ export const STATUS_OF: Record<ErrorCode, number> = {
 };
 
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
-export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyBytes: number) {
+export function createErrorHandler(metrics: Metrics, logger: Logger) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
-    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, maxBodyBytes);
+    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request);
     const { code, message, retryAfterMs } = serving;
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
@@ -76,11 +76,11 @@ function causeOf({ cause }: ServingError): string | undefined {
   return cause instanceof Error ? cause.message : undefined;
 }
 
-function fromFramework(error: FastifyError, maxBodyBytes: number): ServingError {
+function fromFramework(error: FastifyError, { routeOptions }: FastifyRequest): ServingError {
   if (error.statusCode === 413) {
     return new ServingError(
       'BODY_TOO_LARGE',
-      `The body exceeds the maximum allowed size of ${maxBodyBytes} bytes (maxBodyBytes).`,
+      `The body exceeds the maximum allowed size of ${routeOptions.bodyLimit} bytes on this route.`,
     );
   }
   if (error.statusCode !== undefined && error.statusCode < 500)

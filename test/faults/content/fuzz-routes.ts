@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { doubling } from '../../fixtures/models.ts';
 import { writeOnnx } from '../../fixtures/onnx-writer.ts';
 import type { Fault } from '../fault.ts';
@@ -27,6 +28,7 @@ export const fuzzRoutes: Fault = {
       cases: 50_000,
       replaceable: 1,
       prepare: async ({ url }) => {
+        while (!(await fetch(`${url}/v2/health/startup`)).ok) await delay(50);
         const document = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> };
         const described = Object.entries(document.paths).flatMap(([path, methods]) =>
           Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path })),

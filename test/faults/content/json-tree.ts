@@ -21,9 +21,15 @@ export function printTree(node: Node): string {
   return `{${node.members.map(([key, value]) => `${JSON.stringify(key)}:${printTree(value)}`).join(',')}}`;
 }
 
+/** Containers of a tree that is broken further, and characters of what is put in many times: more only take time. */
+const MOST_CONTAINERS = 2000;
+const MOST_REPEATED = 100_000;
+
 /** Breaks a tree in one place. @returns the tree, or what stands in its place */
 export function mutate(draw: Draw, root: Node): Node {
-  const holders = containers(root).filter((node) => children(node) > 0);
+  const all = containers(root);
+  if (all.length > MOST_CONTAINERS) return root;
+  const holders = all.filter((node) => children(node) > 0);
   if (holders.length === 0 || draw.chance(0.03)) return replacement(draw, root);
   const holder = draw.of(holders);
   const at = draw.below(children(holder));
@@ -61,11 +67,16 @@ function mutateItem(draw: Draw, items: Node[], at: number, root: Node): void {
   const value = items[at]!;
   draw.of([
     () => items.splice(at, 1),
-    () => items.splice(at, 0, ...draw.list(draw.of([1, 1, 2, 40, 1100]), () => value)),
+    () => items.splice(at, 0, ...repeated(draw, value)),
     () => items.splice(at, 0, draw.chance(0.8) ? oddValue(draw) : copyOf(draw, root)),
     () => items.splice(at, 1, replacement(draw, value)),
     () => items.splice(at, 1, replacement(draw, value)),
   ])();
+}
+
+function repeated(draw: Draw, value: Node): Node[] {
+  const most = 1 + Math.floor(MOST_REPEATED / (1 + printTree(value).length));
+  return draw.list(Math.min(most, draw.of([1, 1, 2, 40, 1100])), () => value);
 }
 
 function replacement(draw: Draw, value: Node): Node {

@@ -1,4 +1,5 @@
 import type { Row } from '../fault.ts';
+import { contentBombs } from './content-bombs.ts';
 import { fuzzDialects } from './fuzz-dialects.ts';
 import { fuzzInferBinary } from './fuzz-infer-binary.ts';
 import { fuzzInferJson } from './fuzz-infer-json.ts';
@@ -15,6 +16,6 @@ export const CONTENT: readonly Row[] = [
     id: 'B4',
     threat: 'Binary',
     behaviour: 'x',
-    faults: [fuzzInferBinary],
+    faults: [fuzzInferBinary, contentBombs],
   },
 ];
