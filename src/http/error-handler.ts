@@ -31,11 +31,15 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   INTERNAL: 500,
 };
 
+/** Characters. */
+const LONGEST_MESSAGE = 2000;
+
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
 export function createErrorHandler(metrics: Metrics, logger: Logger) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
     const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request);
-    const { code, message, retryAfterMs } = serving;
+    const { code, retryAfterMs } = serving;
+    const message = shorten(serving.message);
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
     const line = { requestId: request.id, code };
@@ -61,6 +65,11 @@ export function controlDisabled(what: string): ServingError {
     'MODEL_CONTROL_DISABLED',
     `${what} is not allowed: the server runs without modelControl 'explicit'.`,
   );
+}
+
+/** Messages quote names of the caller's, which may be as long as the body. */
+function shorten(message: string): string {
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…`;
 }
 
 function hasBody({ headers }: FastifyRequest): boolean {

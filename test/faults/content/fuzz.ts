@@ -44,7 +44,7 @@ export async function fuzz(trial: Trial, { launch, cases, prepare, replaceable =
       if (answers === 'hang') hangs++;
       else
         for (const { status } of answers) {
-          const kind = isLate(status, one.bytes) ? 'late' : `${Math.floor(status / 100)}xx`;
+          const kind = isLate(status, one) ? 'late' : `${Math.floor(status / 100)}xx`;
           answered.set(kind, (answered.get(kind) ?? 0) + 1);
         }
       const wrong = judge(one, answers);
@@ -91,11 +91,12 @@ async function send(port: number, { bytes, method, framed }: FuzzCase, known: Wi
 }
 
 /** @returns what must not be */
-function judge({ framed, expected, bytes }: FuzzCase, answers: readonly Answer[] | 'hang'): string | undefined {
+function judge(one: FuzzCase, answers: readonly Answer[] | 'hang'): string | undefined {
+  const { framed, expected } = one;
   if (answers === 'hang') return `no answer within ${LIMIT_MS} ms`;
   if (framed && answers.length === 0) return 'the connection was closed without an answer';
   for (const { status, head, body } of answers) {
-    if (!(status >= 200 && status < 500) && !isLate(status, bytes))
+    if (!(status >= 200 && status < 500) && !isLate(status, one))
       return `answered ${status}: ${body.toString().slice(0, 300)}`;
     if (expected !== undefined && status !== expected) return `${status} instead of ${expected}: ${body.toString()}`;
     if (status < 400 || /^HEAD /.test(head) || body.length === 0) continue;
@@ -105,9 +106,8 @@ function judge({ framed, expected, bytes }: FuzzCase, answers: readonly Answer[]
   return undefined;
 }
 
-/** A mutation may have made the deadline that a request names one that has passed: then 503 or 504 is what it asks for. */
-function isLate(status: number, bytes: Buffer): boolean {
-  return (status === 503 || status === 504) && bytes.includes('timeout');
+function isLate(status: number, { timed }: FuzzCase): boolean {
+  return timed && (status === 503 || status === 504);
 }
 
 /** What must never be in the body of an error. */

@@ -17,6 +17,8 @@ export interface FuzzCase {
   readonly bytes: Buffer;
   /** Whether the bytes are one request as HTTP frames it: then it must be answered, and its connection may be used again. */
   readonly framed: boolean;
+  /** Whether it names a deadline, which a mutation may have made one that has passed: 503 or 504 is what it asks for then. */
+  readonly timed: boolean;
   /** The status of the answer where nothing was broken. */
   readonly expected?: number;
   /** For people who look for what has failed. */
@@ -39,7 +41,14 @@ export function caseOf(draw: Draw, parts: RequestParts, expected?: number): Fuzz
   const sent = draw.chance(0.15) ? otherwise(draw, parts) : parts;
   const about = `${parts.method} ${parts.path.slice(0, 80)}`;
   const bytes = frame(sent);
-  return { method: parts.method, bytes, framed: bytes.length < SMALL_BYTES, about, ...(expected && { expected }) };
+  return {
+    method: parts.method,
+    bytes,
+    framed: bytes.length < SMALL_BYTES,
+    timed: isTimed(parts),
+    about,
+    ...(expected && { expected }),
+  };
 }
 
 /** The answer to what is refused unread may be lost with its connection, if more of it is on its way. */
@@ -52,7 +61,11 @@ export function damagedCase(draw: Draw, parts: RequestParts): FuzzCase {
   const bytes = draw.chance(0.3)
     ? frame({ ...parts, headers: { ...parts.headers, 'content-length': length } })
     : draw.damage(frame(parts));
-  return { method: parts.method, bytes, framed: false, about };
+  return { method: parts.method, bytes, framed: false, timed: isTimed(parts), about };
+}
+
+function isTimed({ headers = {}, body }: RequestParts): boolean {
+  return 'x-request-timeout-ms' in headers || (body !== undefined && Buffer.from(body).includes('timeout'));
 }
 
 function otherwise(draw: Draw, parts: RequestParts): RequestParts {

@@ -4,6 +4,7 @@ import { fuzzDialects } from './fuzz-dialects.ts';
 import { fuzzInferBinary } from './fuzz-infer-binary.ts';
 import { fuzzInferJson } from './fuzz-infer-json.ts';
 import { fuzzRoutes } from './fuzz-routes.ts';
+import { seriesFlood } from './series-flood.ts';
 
 export const CONTENT: readonly Row[] = [
   {
@@ -16,6 +17,6 @@ export const CONTENT: readonly Row[] = [
     id: 'B4',
     threat: 'Binary',
     behaviour: 'x',
-    faults: [fuzzInferBinary, contentBombs],
+    faults: [fuzzInferBinary, contentBombs, seriesFlood],
   },
 ];
