@@ -37,7 +37,7 @@ export class EngineProcess {
     this.#socket.on('error', () => {}); // The child's exit tells the same, with its reason.
     createInterface({ input: this.#child.stderr! }).on('line', onLog);
     this.exited = new Promise((resolve) => {
-      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      this.#child.once('error', (error) => resolve(`could not be started: ${(error as NodeJS.ErrnoException).code}`));
       this.#child.once('exit', (code, signal) =>
         resolve(signal ? `was killed by ${signal}` : `exited with code ${code}`),
       );
