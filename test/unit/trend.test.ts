@@ -49,7 +49,10 @@ describe('the trend of a series', () => {
   });
 
   test('says nothing where samples are so alike that hardly any are independent', () => {
-    const { low, high } = trendOf(times, times.map((time) => (time - 40) ** 2));
+    const { low, high } = trendOf(
+      times,
+      times.map((time) => (time - 40) ** 2),
+    );
     expect([low, high]).toEqual([-Infinity, Infinity]);
   });
 });

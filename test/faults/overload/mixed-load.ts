@@ -63,8 +63,8 @@ const KINDS: readonly Kind[] = [
   { oneIn: 20, path: infer('lookup'), expected: 400, body: Buffer.from('{"inputs": [') },
   { oneIn: 20, path: infer('nothing'), expected: 404, body: json(floats('x', [1])) },
   { oneIn: 20, path: infer('slow'), expected: 0, aborts: true, body: json(floats('x', [600])) },
-  { oneIn: 1500, path: infer('wide'), expected: 200, body: json(floats('x', numbers)) },
-  { oneIn: 1500, path: infer('wide'), expected: 200, ...binary(numbers) },
+  { oneIn: 500, path: infer('wide'), expected: 200, body: json(floats('x', numbers)) },
+  { oneIn: 500, path: infer('wide'), expected: 200, ...binary(numbers) },
 ];
 
 function binary(data: readonly number[]): Pick<Kind, 'body' | 'headers'> {

@@ -1,8 +1,25 @@
 import type { Row } from '../fault.ts';
 import { nthCallFails } from './nth-call-fails.ts';
+import { overload } from './overload.ts';
+import { queueLimits } from './queue-limits.ts';
 import { soak, soakPlantedLeak } from './soak.ts';
 
-export const OVERLOAD: readonly Row[] = [];
+export const OVERLOAD: readonly Row[] = [
+  {
+    id: 'C1',
+    threat: 'Two, five and ten times of what can be served is offered',
+    behaviour:
+      'What cannot be answered in time is refused at the door, with 503 and `Retry-After`; the rest is served as ever',
+    faults: [overload],
+  },
+  {
+    id: 'C2',
+    threat: 'The queue is full',
+    behaviour:
+      'It is bounded for each model by requests and by bytes, and all bodies together; health and metrics do not queue',
+    faults: [queueLimits],
+  },
+];
 
 /** Of the chapter on the process: what shows only with time. */
 export const PROCESS_LASTING: readonly Row[] = [

@@ -56,14 +56,11 @@ interface Window {
 /** @param leakBytes what the server keeps of every request, if anything */
 export async function observeSoak(form: SoakForm, trial: Trial, tally: Tally, leakBytes?: number): Promise<Soak> {
   using models = mixedModels();
-  const modules = leakBytes === undefined ? [COLLECTING] : [COLLECTING, LEAK];
+  const modules = leakBytes === undefined ? [COLLECTING] : [COLLECTING, `${LEAK}?bytes=${leakBytes}`];
   await using server = await ServerUnderTest.start({
     models: models.path,
     args: ['--model-control', 'explicit', '--log-level', 'warn'],
-    env: {
-      NODE_OPTIONS: modules.map((module) => `--import=${module}`).join(' '),
-      PLANTED_LEAK_BYTES: String(leakBytes),
-    },
+    env: { NODE_OPTIONS: modules.map((module) => `--import=${module}`).join(' ') },
   });
   const startedAt = performance.now();
   const observe = async (seconds: number) => {

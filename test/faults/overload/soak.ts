@@ -12,7 +12,7 @@ const TWELVE_MINUTES: SoakForm = { ...HALF_AN_HOUR, warmUpSeconds: 4 * 60, secon
 /** Memory may grow by so many MB an hour: the interval of a slope must not lie above. */
 const LIMITS = {
   short: { heap: 20_000, resident: 20_000, engines: 200_000 },
-  full: { heap: 1, resident: 20, engines: 20 },
+  full: { heap: 1, resident: 50, engines: 50 },
 };
 type Memory = keyof (typeof LIMITS)['full'];
 const MEMORIES: readonly Memory[] = ['heap', 'resident', 'engines'];
