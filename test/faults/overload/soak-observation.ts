@@ -41,6 +41,7 @@ const BETWEEN_LOOKS_AT_REST_MS = 100;
 const COLLECTING = new URL('./collecting.ts', import.meta.url).href;
 const LEAK = new URL('./planted-leak.ts', import.meta.url).href;
 const COLLECTED = /left: ([0-9]+) bytes of heap, ([0-9]+) bytes resident\n/;
+const COLLECTION_LIMIT_MS = 60_000;
 const MB = 1e6;
 
 interface Window {
@@ -124,7 +125,7 @@ async function collect(server: ServerUnderTest): Promise<[number, number]> {
   await until(() => {
     left = COLLECTED.exec(server.output);
     return left !== null;
-  });
+  }, COLLECTION_LIMIT_MS);
   return [Number(left![1]) / MB, Number(left![2]) / MB];
 }
 
