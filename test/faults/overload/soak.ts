@@ -70,5 +70,7 @@ function tell(seen: Soak, memory: Memory, { length }: Trial): string {
 
 function figures(seen: Soak): Record<string, number> {
   const named = (memory: Memory) => Object.entries(seen[memory]).map(([name, value]) => [`${memory} ${name}`, value]);
-  return { ...Object.fromEntries(MEMORIES.flatMap(named)), requestsPerSecond: seen.rate };
+  // What is infinite has no place in JSON.
+  const finite = MEMORIES.flatMap(named).filter(([, value]) => Number.isFinite(value));
+  return { ...Object.fromEntries(finite), requestsPerSecond: seen.rate };
 }
