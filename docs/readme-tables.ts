@@ -63,6 +63,19 @@ const TABLES: Record<string, () => string> = {
     const all = Object.values(installed).filter(({ dev }) => !dev);
     return `A running server is made of ${all.length} packages, ${Object.keys(own!.dependencies!).length} of them asked for by name; \`npm sbom --omit=dev\` lists them.`;
   },
+  reliability: () => {
+    const results = JSON.parse(readFileSync(RELIABILITY, 'utf8')) as ReliabilityResults;
+    return markdownTable(
+      ['What was done', 'Cases', 'Failures', 'Worst', 'Command'],
+      HEADLINES.flatMap(([name, title]) => {
+        const result = results[name];
+        if (!result) return [];
+        const command = `npm run ${name.startsWith('fuzz-') ? 'fuzz' : 'chaos'} -- ${name}`;
+        const counts = [result.cases, result.failures].map((count) => count.toLocaleString('en'));
+        return [[title, ...counts, result.worst, `\`${command}\``]];
+      }),
+    );
+  },
   load: () => {
     const { scenarios } = JSON.parse(
       readFileSync(new URL('load-results.json', import.meta.url), 'utf8'),
@@ -81,6 +94,29 @@ const TABLES: Record<string, () => string> = {
     );
   },
 };
+
+const RELIABILITY = new URL('../test/faults/results/latest.json', import.meta.url);
+
+/** What people ask first; docs/reliability.md has everything. */
+const HEADLINES = [
+  ['fuzz-routes', 'Mutated requests to every route'],
+  ['fuzz-infer-json', 'Mutated inference in JSON'],
+  ['fuzz-infer-binary', 'Mutated inference in binary'],
+  ['fuzz-dialects', 'Mutated requests in the dialects of others'],
+  ['engine-kills', 'An engine killed every second at load'],
+  ['killer-model', 'A model that kills its engines beside others'],
+  ['rolling-restarts', 'Restarts behind haproxy at load'],
+  ['reloads', 'Reloads of a model at load'],
+  ['overload', 'Ten times what it can take'],
+  ['slow-sockets', 'Slow connections'],
+  ['bombs', 'Bodies that want to be large'],
+  ['soak', 'Mixed load for long'],
+  ['soak-planted-leak', 'The same with a planted leak, which must be seen'],
+  ['no-outbound', 'Packets that leave the machine'],
+] as const;
+
+/** What `npm run chaos` and `npm run fuzz` write, as far as the table needs it. */
+type ReliabilityResults = Readonly<Record<string, { cases: number; failures: number; worst: string }>>;
 
 /** `package-lock.json`, as far as the count of packages needs it; under the empty name is the project itself. */
 interface LockFile {
