@@ -68,8 +68,11 @@ export class EnginePool implements Executor {
   #starting = new Set<EngineProcess>();
   /** These have been replaced, take no more batches and end with their last. */
   #retiring = new Set<Place>();
-  #recycling = false;
+  /** Its successor is being started. */
+  #recycling: Place | undefined;
   #failedRecycles = 0;
+  /** No earlier, after a successor that did not come up. */
+  #recycleFrom = 0;
   #looking: NodeJS.Timeout | undefined;
   #deaths = 0;
   #closing = new AbortController();
@@ -253,7 +256,8 @@ export class EnginePool implements Executor {
     const retired = this.#retiring.delete(place);
     if (this.#closing.signal.aborted || (retired && place.batches === 0)) return;
     this.#observer.engineExited(place.engine.pid, place.killedFor ?? how);
-    if (!retired) this.#mourn(how);
+    if (place === this.#recycling) this.#changed();
+    else if (!retired) this.#mourn(how);
   }
 
   #mourn(how: string): void {
@@ -268,8 +272,7 @@ export class EnginePool implements Executor {
   async #startAnother(): Promise<void> {
     const { signal } = this.#closing;
     await delay(restartDelayMs(this.#deaths), undefined, { signal, ref: false }).catch(() => {});
-    // One that was to be recycled may have died while its successor was starting.
-    if (signal.aborted || this.#places.size + this.#starting.size >= this.#options.instances) return;
+    if (signal.aborted) return;
     const lost = await this.#startOne();
     if (lost !== undefined && !signal.aborted) this.#mourn(lost);
   }
@@ -305,7 +308,7 @@ export class EnginePool implements Executor {
         if (verdict === 'kill') {
           place.killedFor = `held ${mebibytes(residentBytes)} in a run, with a maxEngineBytes of ${mebibytes(budgetBytes)}`;
           engine.kill();
-        } else if (verdict === 'replace' && !this.#recycling && this.#places.has(place)) {
+        } else if (verdict === 'replace' && !this.#recycling && now >= this.#recycleFrom && this.#places.has(place)) {
           void this.#recycle(place, residentBytes!);
         }
       }
@@ -314,18 +317,17 @@ export class EnginePool implements Executor {
 
   /** One at a time; the old engine serves on until the fresh one does, and where that does not come up. */
   async #recycle(place: Place, residentBytes: number): Promise<void> {
-    const { signal } = this.#closing;
-    this.#recycling = true;
+    this.#recycling = place;
     const lost = await this.#startOne();
+    this.#recycling = undefined;
     if (lost === undefined) {
       this.#failedRecycles = 0;
       if (this.#places.delete(place)) this.#retire(place, residentBytes);
-    } else if (!signal.aborted) {
-      if (!this.#places.has(place)) this.#mourn(lost);
+    } else if (!this.#closing.signal.aborted) {
       this.#failedRecycles++;
-      await delay(restartDelayMs(this.#failedRecycles), undefined, { signal, ref: false }).catch(() => {});
+      this.#recycleFrom = performance.now() + restartDelayMs(this.#failedRecycles);
+      if (!this.#places.has(place)) this.#mourn(lost);
     }
-    this.#recycling = false;
   }
 
   #retire(place: Place, residentBytes: number): void {
