@@ -11,6 +11,7 @@ import { CoreShare } from './batching/core-share.ts';
 import type { Settings } from './config/schema.ts';
 import { coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { createApp } from './http/app.ts';
+import { ConnectionDraining } from './http/draining.ts';
 import { readiness } from './http/routes/health.ts';
 import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver, type Surroundings } from './model/loader.ts';
@@ -43,11 +44,19 @@ export interface Server {
    * @param hurry ends the delay
    */
   stop(hurry?: AbortSignal): Promise<boolean>;
+  /**
+   * Accepts no connection any more, for others that listen on the same port, and serves those there are.
+   * Resolves when all have gone, or at the drain limit, when the idle ones have been cut off.
+   */
+  retire(): Promise<void>;
   /** Logs and counts an error that nobody caught; the process can only end well after one. */
   uncaught(error: unknown): void;
   /** What this process has counted. */
   measure(): Promise<MetricsSnapshot>;
 }
+
+/** A request is on its way for less than this, from anywhere on earth; a server that nobody asks anything ends so late. */
+const IDLE_PATIENCE_MS = 300;
 
 export type StartOrder = 'listen first' | 'load first' | 'listen if ready';
 
@@ -69,6 +78,7 @@ export async function createServer(
   const dataPlane = new DataPlane(registry, admission);
   const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
   const app = await createApp({ dataPlane, registry, metrics, renderMetrics, logger }, settings);
+  const connections = new ConnectionDraining(app.server);
 
   return {
     app,
@@ -93,7 +103,11 @@ export async function createServer(
       ended.abort();
       // Without a listener nobody has to be sent elsewhere.
       if (app.server.listening) await delay(settings.shutdownDelayMs, undefined, { signal: hurry }).catch(() => {});
-      return stop(app, admission, registry, settings.drainTimeoutMs);
+      return stop({ app, connections, admission, registry }, settings.drainTimeoutMs, hurry);
+    },
+    async retire() {
+      const { drainTimeoutMs } = settings;
+      await Promise.race([connections.drain(drainTimeoutMs), delay(drainTimeoutMs, undefined, { ref: false })]);
     },
     uncaught(error) {
       metrics.errorUncaught();
@@ -120,21 +134,26 @@ async function poll(poller: Poller, settings: Settings, signal: AbortSignal, log
   }
 }
 
+interface Parts {
+  readonly app: FastifyInstance;
+  readonly connections: ConnectionDraining;
+  readonly admission: Admission;
+  readonly registry: Registry;
+}
+
 /** From the edge inwards: connections, requests, models, engines; one limit for all. */
 async function stop(
-  app: FastifyInstance,
-  admission: Admission,
-  registry: Registry,
+  { app, connections, admission, registry }: Parts,
   drainTimeoutMs: number,
+  hurry: AbortSignal | undefined,
 ): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), drainTimeoutMs);
   });
   const drained = (async () => {
-    // A connection that was busy when the listener closed stays open for its next request unless it is closed when idle.
-    const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
-    await app.close().finally(() => clearInterval(sweep));
+    await connections.drain(Math.min(IDLE_PATIENCE_MS, drainTimeoutMs), hurry);
+    await app.close();
     await admission.close();
     await registry.stop();
     return true;
@@ -204,6 +223,10 @@ function observe(name: string, version: string, metrics: Metrics, log: Logger): 
     engineExited: (enginePid, how) => {
       model.engineExited();
       log.warn({ enginePid, how }, 'engine lost');
+    },
+    engineRecycled: (enginePid, residentBytes) => {
+      model.engineRecycled();
+      log.info({ enginePid, residentBytes }, 'engine recycled');
     },
     profilePassedOver: (reason) => log.warn({ reason }, 'profile not used'),
     engineLog: (line) => log.warn({ engine: line }, 'engine output'),

@@ -81,6 +81,14 @@ export const MODEL_SETTINGS = {
   loadLimitMs: milliseconds(60_000).describe('Longest time loading a model may take'),
   maxQueueRequests: z.coerce.number().int().min(1).default(1000).describe('Requests that may wait for one model'),
   maxQueueBytes: bytes(256 * 1024 ** 2).describe('Bytes of tensors that may wait for one model'),
+  maxEngineBytes: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .optional()
+    .describe(
+      'Memory that an engine may hold: beyond it a fresh one takes over without a failed request, and a long run beyond 1.5 times is stopped',
+    ),
 };
 
 export const settingsSchema = z.strictObject({
@@ -133,7 +141,16 @@ export const settingsSchema = z.strictObject({
       'Keys that callers must send, by their hashes: `ortlet key` makes one and its line; in the environment `name:sha256:infer+metrics:100`, the last a rate per second',
     ),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
-  maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
+  maxInFlightBytes: bytes(512 * 1024 ** 2).describe(
+    'Size of all request bodies being served at most, and of all large bodies and answers on their way',
+  ),
+  maxConnections: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Connections at most, fewer where the process may open too few files; with `replicas`, of each'),
   readyModels: z
     .preprocess(
       (value) => (typeof value === 'string' && value !== 'all' && value !== 'any' ? value.split(',') : value),
@@ -151,7 +168,9 @@ export const settingsSchema = z.strictObject({
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .describe('Least severe log level; `debug` adds a line for each successful request'),
+    .describe(
+      'Least severe log level; `debug` adds a line for each successful request, and for each that is refused for load',
+    ),
   ...MODEL_SETTINGS,
 });
 

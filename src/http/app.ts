@@ -14,6 +14,7 @@ import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { type ApiKey, requireKeys } from './access.ts';
 import { answerClientError } from './client-error.ts';
+import { Connections, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
@@ -32,10 +33,13 @@ import { sharedMemoryRoutes } from './routes/shared-memory.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { tracingRoutes } from './routes/tracing.ts';
 import { vertexRoutes } from './routes/vertex.ts';
+import { Transfers } from './transfers.ts';
 
 export interface AppOptions {
   readonly serverName: string;
   readonly maxBodyBytes: number;
+  readonly maxInFlightBytes: number;
+  readonly maxConnections: number;
   readonly modelControl: 'none' | 'explicit' | 'poll';
   readonly loadOverrides: 'off' | 'config' | 'files';
   readonly sageMaker: boolean;
@@ -98,6 +102,14 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   app.server.maxHeadersCount = MOST_HEADERS;
   // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node's own refusal has no message.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  const now = () => performance.now();
+  const connections = new Connections(app.server, mostConnections(options.maxConnections, readOpenFilesLimit()), now);
+  const transfers = new Transfers(options.maxInFlightBytes, now);
+  const watch = setInterval(() => {
+    connections.look();
+    transfers.endSlowBodies();
+  }, SLOWNESS_CHECK_MS).unref();
+  app.addHook('onClose', () => clearInterval(watch));
   app.addHook('onRequest', requireOneHost);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
@@ -105,7 +117,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   const noRoute = findRoutes(app);
-  requireKeys(app, options.apiKeys, () => performance.now());
+  requireKeys(app, options.apiKeys, now);
   // That there is no such route comes before anything that Fastify finds wrong with the request.
   app.setErrorHandler((error: Error, request, reply) =>
     onError(request.is404 ? noRoute(request, reply) : error, request, reply),
@@ -144,7 +156,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const controlAllowed = options.modelControl === 'explicit';
   const thread = new DecodingThread();
   const bodyMemory = (bytes: number) => thread.memory(bytes);
-  const exchange = new InferenceExchange({ dataPlane, logger, tracing, bodyMemory }, options.maxBodyBytes);
+  const exchange = new InferenceExchange({ dataPlane, logger, tracing, transfers, bodyMemory }, options.maxBodyBytes);
   app.addHook('onClose', () => thread.close());
   inferRoutes(app, exchange, thread);
   predictRoutes(app, exchange, thread);
