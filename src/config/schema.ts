@@ -100,6 +100,27 @@ export const settingsSchema = z.strictObject({
     .describe('Folder of what `ortlet tune` has found out, which starts with `instances: auto` use; need not exist'),
   host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
   port: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port to listen on; 0 takes a free one'),
+  tlsCertificate: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'PEM file of the certificate for HTTPS, followed by those between it and its authority; SIGHUP reads it again',
+    ),
+  tlsKey: z.string().min(1).optional().describe("PEM file of the certificate's private key, without a passphrase"),
+  tlsClientCa: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the authorities whose certificates clients must show on all but the health routes'),
+  adminPort: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_535)
+    .optional()
+    .describe('Port on which alone, with `modelControl: explicit`, the routes of the scope `admin` answer'),
+  adminHost: z.string().min(1).default('127.0.0.1').describe('Address of `adminPort`'),
   replicas: z
     .union([z.literal('auto'), z.coerce.number().int().min(1).max(256)])
     .default(1)

@@ -33,9 +33,6 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   INTERNAL: 500,
 };
 
-/** Characters. */
-const LONGEST_MESSAGE = 2000;
-
 /** Refusals that come by the thousand when there is too much to do: counted, and a line each would only add to it. */
 const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
   'QUEUE_FULL',
@@ -43,6 +40,8 @@ const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
   'DEADLINE_UNREACHABLE',
   'RATE_LIMITED',
 ]);
+/** Characters. */
+const LONGEST_MESSAGE = 2000;
 
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
 export function createErrorHandler(metrics: Metrics, logger: Logger) {

@@ -91,6 +91,11 @@ export const METRICS = {
     help: 'Errors that nobody caught; the process ends after the first',
     labels: [],
   },
+  ortlet_log_lines_dropped_total: {
+    kind: 'counter',
+    help: 'Log lines that could not be written: nobody reads them, or the disk is full',
+    labels: [],
+  },
   ortlet_replicas: {
     kind: 'gauge',
     help: 'With `replicas`: server processes, by state: `ready`, `starting` or `retiring`',
@@ -119,8 +124,12 @@ export class Metrics {
   #histograms = new Map<MetricName, HistogramFamily>();
   #scalars = new Map<MetricName, ScalarFamily>();
   #uncaught: { value: number };
+  #dropped: { value: number };
+  #droppedLines: () => number;
 
-  constructor() {
+  /** @param droppedLines log lines that could not be written so far */
+  constructor(droppedLines: () => number = () => 0) {
+    this.#droppedLines = droppedLines;
     collectDefaultMetrics({ register: this.#registry });
     for (const [key, metric] of Object.entries(METRICS)) {
       const name = key as MetricName;
@@ -129,6 +138,7 @@ export class Metrics {
       else this.#scalars.set(name, new ScalarFamily({ name, ...metric }, this.#registry));
     }
     this.#uncaught = this.#scalars.get('ortlet_uncaught_errors_total')!.child({});
+    this.#dropped = this.#scalars.get('ortlet_log_lines_dropped_total')!.child({});
   }
 
   /** The metrics of one model version; made once when the version is loaded. */
@@ -209,11 +219,13 @@ export class Metrics {
 
   /** Every metric at this moment, to be joined with those of other processes. */
   async measure(): Promise<MetricsSnapshot> {
+    this.#dropped.value = this.#droppedLines();
     return (await this.#registry.getMetricsAsJSON()) as unknown as MetricsSnapshot;
   }
 
   /** Prometheus text format 0.0.4. */
   render(): Promise<string> {
+    this.#dropped.value = this.#droppedLines();
     return this.#registry.metrics();
   }
 
