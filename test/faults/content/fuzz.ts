@@ -55,8 +55,8 @@ export async function fuzz(trial: Trial, { launch, cases, prepare, replaceable =
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, worker));
 
-  const lost = before.filter((pid) => !server.engines.includes(pid)).length;
-  tally.count(lost > replaceable ? `${lost} engines have died` : undefined);
+  const lost = Math.max(0, before.filter((pid) => !server.engines.includes(pid)).length - replaceable);
+  tally.count(lost > 0 ? `${lost} engines have died` : undefined);
   const ready = await fetch(`${server.url}/v2/health/ready`).catch(() => undefined);
   tally.count(ready?.ok ? undefined : `the server is not ready afterwards: ${server.output.slice(-500)}`);
   const end = await server.end();
