@@ -7,7 +7,7 @@ import type { FuzzCase } from './http-request.ts';
 import { type Answer, Wire } from './wire.ts';
 
 const CONNECTIONS = 24;
-const SHORT_CASES = 500;
+const SHORT_CASES = 300;
 /** Longest time for an answer, or for the end of a connection on which nothing more can be answered. */
 const LIMIT_MS = 20_000;
 /** Requests may take as long as they like, so that a slow machine is not taken for a server that refuses. */
