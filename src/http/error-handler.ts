@@ -5,6 +5,7 @@ import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { linger } from './connections.ts';
+import { retryAfterSeconds } from './retry-after.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
   INVALID_REQUEST: 400,
@@ -57,7 +58,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger) {
       const { method, routeOptions } = request;
       logger.info({ ...line, status, method, route: routeOptions.url, cause: causeOf(serving) }, message);
     }
-    if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs));
+    if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs, Math.random()));
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
     if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
     // What is left of a body is not read, so the connection cannot be used again.
@@ -86,11 +87,6 @@ function shorten(message: string): string {
 
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-}
-
-/** Whole seconds, at least 1, with up to a quarter more or less so that refused clients do not come back at once. */
-function retryAfterSeconds(ms: number): number {
-  return Math.max(1, Math.round((ms / 1000) * (0.75 + Math.random() / 2)));
 }
 
 function causeOf({ cause }: ServingError): string | undefined {
