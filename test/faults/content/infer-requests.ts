@@ -8,14 +8,14 @@ import type { Graph, Value } from '../../fixtures/onnx-writer.ts';
 import { tensorOf } from '../../fixtures/tensors.ts';
 import type { Draw } from './draw.ts';
 
-export interface KnownTensor {
+interface KnownTensor {
   readonly name: string;
   readonly datatype: Datatype;
   /** Elements of a row; undefined: a row is one element, without a dimension of its own. */
   readonly columns?: number;
 }
 
-export interface KnownModel {
+interface KnownModel {
   readonly name: string;
   readonly inputs: readonly KnownTensor[];
   readonly outputs: readonly KnownTensor[];
@@ -36,7 +36,7 @@ const ONNX_TYPES: Record<Datatype, Value['type']> = {
 
 const EVERY = DATATYPE_NAMES.map((datatype) => ({ name: datatype.toLowerCase(), datatype, columns: 2 }));
 
-export const MODELS: readonly KnownModel[] = [
+const MODELS: readonly KnownModel[] = [
   {
     name: 'double',
     inputs: [{ name: 'x', datatype: 'FP32', columns: 2 }],
@@ -141,7 +141,7 @@ function drawParameters(draw: Draw, binary: boolean): Record<string, unknown> {
 }
 
 /** An element as JSON has it. */
-export function element(draw: Draw, datatype: Datatype): unknown {
+function element(draw: Draw, datatype: Datatype): unknown {
   const { range } = traitsOf(datatype);
   if (datatype === 'BYTES') return draw.of(['', 'a', 'déjà', '\u{1f600}', '"\\/\n', '\u2028', 'x'.repeat(200)]);
   if (datatype === 'BOOL') return draw.chance(0.5);
