@@ -10,6 +10,8 @@ const CONNECTIONS = 24;
 const SHORT_CASES = 300;
 /** Longest time for an answer, or for the end of a connection on which nothing more can be answered. */
 const LIMIT_MS = 20_000;
+/** What the protocol has and this server does not, shared memory for example; counted apart. */
+const NOT_OFFERED = 501;
 /** Requests may take as long as they like, so that a slow machine is not taken for a server that refuses. */
 const SETTINGS = ['--log-level', 'warn', '--max-body-bytes', String(1024 ** 2), '--request-timeout-ms', '600000'];
 
@@ -44,7 +46,7 @@ export async function fuzz(trial: Trial, { launch, cases, prepare, replaceable =
       if (answers === 'hang') hangs++;
       else
         for (const { status } of answers) {
-          const kind = isLate(status, one) ? 'late' : `${Math.floor(status / 100)}xx`;
+          const kind = isLate(status, one) ? 'late' : status === NOT_OFFERED ? '501' : `${Math.floor(status / 100)}xx`;
           answered.set(kind, (answered.get(kind) ?? 0) + 1);
         }
       const wrong = judge(one, answers);
@@ -96,7 +98,7 @@ function judge(one: FuzzCase, answers: readonly Answer[] | 'hang'): string | und
   if (answers === 'hang') return `no answer within ${LIMIT_MS} ms`;
   if (framed && answers.length === 0) return 'the connection was closed without an answer';
   for (const { status, head, body } of answers) {
-    if (!(status >= 200 && status < 500) && !isLate(status, one))
+    if (!(status >= 200 && status < 500) && status !== NOT_OFFERED && !isLate(status, one))
       return `answered ${status}: ${body.toString().slice(0, 300)}`;
     if (expected !== undefined && status !== expected) return `${status} instead of ${expected}: ${body.toString()}`;
     if (status < 400 || /^HEAD /.test(head) || body.length === 0) continue;
