@@ -12,6 +12,7 @@ import { readCertificates } from './config/certificates.ts';
 import type { Settings } from './config/schema.ts';
 import { coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { type App, createApp } from './http/app.ts';
+import { ConnectionDraining } from './http/draining.ts';
 import { readiness } from './http/routes/health.ts';
 import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver, type Surroundings } from './model/loader.ts';
@@ -45,6 +46,11 @@ export interface Server {
    */
   stop(hurry?: AbortSignal): Promise<boolean>;
   /**
+   * Accepts no connection any more, for others that listen on the same port, and serves those there are.
+   * Resolves when all have gone, or at the drain limit, when the idle ones have been cut off.
+   */
+  retire(): Promise<void>;
+  /**
    * Reads the certificates again, for connections to come. False when there are none to read.
    * @throws SettingsError when they are no good; those of before are kept
    */
@@ -54,6 +60,9 @@ export interface Server {
   /** What this process has counted. */
   measure(): Promise<MetricsSnapshot>;
 }
+
+/** A request is on its way for less than this, from anywhere on earth; a server that nobody asks anything ends so late. */
+const IDLE_PATIENCE_MS = 300;
 
 export type StartOrder = 'listen first' | 'load first' | 'listen if ready';
 
@@ -78,6 +87,8 @@ export async function createServer(
   const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
   const parts = { dataPlane, registry, metrics, renderMetrics, logger, certificates };
   const { app, admin, renewCertificates } = await createApp(parts, settings);
+  const listeners = admin ? [app.server, admin.server] : [app.server];
+  const connections = listeners.map((listener) => new ConnectionDraining(listener));
 
   return {
     app,
@@ -108,7 +119,11 @@ export async function createServer(
       ended.abort();
       // Without a listener nobody has to be sent elsewhere.
       if (app.server.listening) await delay(settings.shutdownDelayMs, undefined, { signal: hurry }).catch(() => {});
-      return stop({ app, admin }, admission, registry, settings.drainTimeoutMs);
+      return stop({ app, admin, connections, admission, registry }, settings.drainTimeoutMs, hurry);
+    },
+    async retire() {
+      const { drainTimeoutMs } = settings;
+      await Promise.race([drain(connections, drainTimeoutMs), delay(drainTimeoutMs, undefined, { ref: false })]);
     },
     renewCertificates() {
       const renewed = readCertificates(settings);
@@ -145,12 +160,26 @@ async function poll(poller: Poller, settings: Settings, signal: AbortSignal, log
   }
 }
 
+interface Parts extends Pick<App, 'app' | 'admin'> {
+  /** Of each listener. */
+  readonly connections: readonly ConnectionDraining[];
+  readonly admission: Admission;
+  readonly registry: Registry;
+}
+
+async function drain(
+  connections: readonly ConnectionDraining[],
+  patienceMs: number,
+  hurry?: AbortSignal,
+): Promise<void> {
+  await Promise.all(connections.map((each) => each.drain(patienceMs, hurry)));
+}
+
 /** From the edge inwards: connections, requests, models, engines; one limit for all. */
 async function stop(
-  { app, admin }: Pick<App, 'app' | 'admin'>,
-  admission: Admission,
-  registry: Registry,
+  { app, admin, connections, admission, registry }: Parts,
   drainTimeoutMs: number,
+  hurry: AbortSignal | undefined,
 ): Promise<boolean> {
   const listeners = admin ? [app.server, admin.server] : [app.server];
   let timer: NodeJS.Timeout | undefined;
@@ -158,9 +187,8 @@ async function stop(
     timer = setTimeout(() => resolve(false), drainTimeoutMs);
   });
   const drained = (async () => {
-    // A connection that was busy when the listener closed stays open for its next request unless it is closed when idle.
-    const sweep = setInterval(() => listeners.forEach((listener) => void listener.closeIdleConnections()), 20);
-    await Promise.all([admin?.close(), app.close()]).finally(() => clearInterval(sweep));
+    await drain(connections, Math.min(IDLE_PATIENCE_MS, drainTimeoutMs), hurry);
+    await app.close();
     await admission.close();
     await registry.stop();
     return true;
@@ -230,6 +258,10 @@ function observe(name: string, version: string, metrics: Metrics, log: Logger): 
     engineExited: (enginePid, how) => {
       model.engineExited();
       log.warn({ enginePid, how }, 'engine lost');
+    },
+    engineRecycled: (enginePid, residentBytes) => {
+      model.engineRecycled();
+      log.info({ enginePid, residentBytes }, 'engine recycled');
     },
     profilePassedOver: (reason) => log.warn({ reason }, 'profile not used'),
     engineLog: (line) => log.warn({ engine: line }, 'engine output'),

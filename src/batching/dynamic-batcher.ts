@@ -8,7 +8,7 @@ import type { PaddingPlan } from '../tensor/padding.ts';
 import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
-import { cancelled, failed, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
+import { cancelled, failed, killedTwice, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
 import type { BatchObserver } from './batch-observer.ts';
@@ -299,7 +299,8 @@ export class DynamicBatcher implements Scheduler {
   #recover(entries: readonly Entry[], error: ServingError): void {
     this.#observer.batchFailed();
     const { guilty, retries } = this.#isolation.recover(entries, error);
-    for (const entry of guilty) this.#settle(entry, error);
+    const answer = error.code === 'ENGINE_FAILED' ? killedTwice(error) : error;
+    for (const entry of guilty) this.#settle(entry, answer);
     for (const part of retries) this.#requeue(part);
   }
 
@@ -327,6 +328,8 @@ export class DynamicBatcher implements Scheduler {
 
   #finishIfStopped(): void {
     if (!this.#stopped || this.#inFlight > 0) return;
+    clearTimeout(this.#waking);
+    this.#deadlines.end();
     this.#options.cores.leave(this.#user);
     this.#stopped.resolve();
   }

@@ -81,6 +81,14 @@ export const MODEL_SETTINGS = {
   loadLimitMs: milliseconds(60_000).describe('Longest time loading a model may take'),
   maxQueueRequests: z.coerce.number().int().min(1).default(1000).describe('Requests that may wait for one model'),
   maxQueueBytes: bytes(256 * 1024 ** 2).describe('Bytes of tensors that may wait for one model'),
+  maxEngineBytes: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .optional()
+    .describe(
+      'Memory that an engine may hold: beyond it a fresh one takes over without a failed request, and a long run beyond 1.5 times is stopped',
+    ),
 };
 
 export const settingsSchema = z.strictObject({

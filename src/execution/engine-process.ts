@@ -25,10 +25,10 @@ export class EngineProcess {
   #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
-  /** @param onLog receives each line that the native library prints */
-  constructor(onLog: (line: string) => void) {
+  /** @param onLog receives each line that the native library prints @param file handed over as descriptor 4 */
+  constructor(onLog: (line: string) => void, file?: number) {
     this.#child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ENTRY], {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', file ?? 'ignore'],
       env: engineEnvironment(process.env),
     });
     this.#socket = this.#child.stdio[3] as Duplex;
@@ -37,7 +37,7 @@ export class EngineProcess {
     this.#socket.on('error', () => {}); // The child's exit tells the same, with its reason.
     createInterface({ input: this.#child.stderr! }).on('line', onLog);
     this.exited = new Promise((resolve) => {
-      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      this.#child.once('error', (error) => resolve(`could not be started: ${(error as NodeJS.ErrnoException).code}`));
       this.#child.once('exit', (code, signal) =>
         resolve(signal ? `was killed by ${signal}` : `exited with code ${code}`),
       );

@@ -54,11 +54,6 @@ export class AdminListener {
     return promise;
   }
 
-  /** Resolves when its last connection has gone. */
-  close(): Promise<void> {
-    return new Promise((resolve) => this.server.close(() => resolve()));
-  }
-
   get #url(): string {
     const { host, port } = this.#address;
     return `http${this.#secure ? 's' : ''}://${host.includes(':') ? `[${host}]` : host}:${port}`;

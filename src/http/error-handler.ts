@@ -28,7 +28,7 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   CANCELLED: 499,
   INFERENCE_FAILED: 422,
   ENGINE_FAILED: 500,
-  NOT_SUPPORTED: 501,
+  NOT_SUPPORTED: 400,
   SERVER_STOPPING: 503,
   INTERNAL: 500,
 };
@@ -40,12 +40,15 @@ const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
   'DEADLINE_UNREACHABLE',
   'RATE_LIMITED',
 ]);
+/** Characters. */
+const LONGEST_MESSAGE = 2000;
 
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
-export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyBytes: number) {
+export function createErrorHandler(metrics: Metrics, logger: Logger) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
-    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, maxBodyBytes);
-    const { code, message, retryAfterMs } = serving;
+    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request);
+    const { code, retryAfterMs } = serving;
+    const message = shorten(serving.message);
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
     const line = { requestId: request.id, code };
@@ -76,6 +79,11 @@ export function controlDisabled(what: string): ServingError {
   );
 }
 
+/** Messages quote names of the caller's, which may be as long as the body. */
+function shorten(message: string): string {
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…`;
+}
+
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
@@ -89,11 +97,11 @@ function causeOf({ cause }: ServingError): string | undefined {
   return cause instanceof Error ? cause.message : undefined;
 }
 
-function fromFramework(error: FastifyError, maxBodyBytes: number): ServingError {
+function fromFramework(error: FastifyError, { routeOptions }: FastifyRequest): ServingError {
   if (error.statusCode === 413) {
     return new ServingError(
       'BODY_TOO_LARGE',
-      `The body exceeds the maximum allowed size of ${maxBodyBytes} bytes (maxBodyBytes).`,
+      `The body exceeds the maximum allowed size of ${routeOptions.bodyLimit} bytes on this route.`,
     );
   }
   if (error.statusCode !== undefined && error.statusCode < 500)

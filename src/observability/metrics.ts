@@ -62,6 +62,11 @@ export const METRICS = {
     help: 'Engine processes that ended by themselves or were killed',
     labels: MODEL,
   },
+  ortlet_engine_recycles_total: {
+    kind: 'counter',
+    help: 'Engine processes replaced by fresh ones because they held more than `maxEngineBytes`',
+    labels: MODEL,
+  },
   ortlet_error_responses_total: {
     kind: 'counter',
     help: 'Error answers of every route, by error code',
@@ -152,6 +157,7 @@ export class Metrics {
     const lateRuns = tally('ortlet_late_runs_total');
     const failures = tally('ortlet_batch_failures_total');
     const exits = tally('ortlet_engine_exits_total');
+    const recycles = tally('ortlet_engine_recycles_total');
     const depth = tally('ortlet_queue_depth');
     const running = tally('ortlet_requests_in_flight');
     return {
@@ -173,6 +179,9 @@ export class Metrics {
       },
       engineExited() {
         exits.value++;
+      },
+      engineRecycled() {
+        recycles.value++;
       },
       queueChanged(waiting, inRuns) {
         depth.value = waiting;
@@ -243,6 +252,7 @@ export interface ModelMetrics {
   batchExecuted(batch: ExecutedBatch): void;
   batchFailed(): void;
   engineExited(): void;
+  engineRecycled(): void;
   queueChanged(waiting: number, running: number): void;
   enginesChanged(ready: number, starting: number): void;
   stateChanged(current: string, states: readonly string[]): void;

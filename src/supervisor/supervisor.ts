@@ -18,8 +18,8 @@ import type { StartOrder } from '../server.ts';
 import type { Serving } from './messages.ts';
 import { ReplicaProcess } from './replica-process.ts';
 
-/** A replica that has served so long has not died of its start. */
-const STEADY_AFTER_MS = 30_000;
+/** A replica that has served so long has not died of its start: requests have reached it. */
+const STEADY_AFTER_MS = 1000;
 
 interface Place {
   serving: ReplicaProcess | undefined;
