@@ -3,11 +3,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { MAIN } from '../../fixtures/process.ts';
+import { missingProgram } from '../programs.ts';
 
 const PORT = 8080;
 const END_LIMIT_MS = 20_000;
 const OUTPUT_KEPT = 5000;
-/** As many handlers as people have of a server in use: each line is the method, the path and the body. */
+/** What people ask of a server in use: method, path and body. */
 const REQUESTS = [
   ...['/v2/health/live', '/v2/models', '/metrics', '/openapi.json', '/docs/', '/docs/static/swagger-ui-bundle.js'],
   ...['/v2/models/m/stats', '/v2/logging'],
@@ -37,8 +38,8 @@ console.log(JSON.stringify(failed));
 
 /** Why namespaces of these kinds cannot be made here, or undefined. */
 export function noNamespace(flags: readonly string[], ...programs: readonly string[]): string | undefined {
-  const missing = ['unshare', 'nsenter', ...programs].find((name) => spawnSync('which', [name]).status !== 0);
-  if (missing) return `${missing} is not installed`;
+  const missing = missingProgram('unshare', 'nsenter', ...programs);
+  if (missing) return missing;
   return spawnSync('unshare', [...flags, 'true']).status === 0 ? undefined : 'namespaces need root here';
 }
 
@@ -56,7 +57,7 @@ export class IsolatedServer {
   #child: ChildProcess;
 
   /**
-   * @param flags of unshare: the namespaces that are its own
+   * @param flags of unshare: the namespaces that are its own besides that of the network
    * @param prepare shell commands before the start, the last of which may be a program that becomes the server
    */
   constructor(flags: readonly string[], prepare: string, models: string, args: readonly string[] = []) {
