@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** No byte of an answer is taken for so long. */
-const STALLED_FOR_MS = 20_000;
+/** After so long a socket is asked whether it has written anything, and ended the second time that it has not. */
+const STALLED_FOR_MS = 10_000;
 /** As long as a request may take to come. */
 const SLOWEST_ANSWER_MS = 120_000;
 /** Files that are kept from connections, for engines, models and the rest: so many or three quarters, if that is less. */
@@ -59,7 +59,7 @@ export class Connections {
   }
 
   /**
-   * Ends connections whose client takes nothing of an answer for 20 seconds, or has not taken it after two minutes. Node
+   * Ends connections whose client takes nothing of an answer for twice 10 seconds, or has not taken it after two minutes. Node
    * sees the progress of a single write where we do not, so the first limit is a timeout of the socket.
    */
   look(): void {

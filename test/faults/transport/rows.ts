@@ -2,9 +2,17 @@ import type { Row } from '../fault.ts';
 import { bombs } from './bombs.ts';
 import { connectionFlood } from './connection-flood.ts';
 import { slowSockets } from './slow-sockets.ts';
+import { smuggling } from './smuggling.ts';
 import { stalledReaders } from './stalled-readers.ts';
 
 export const TRANSPORT: readonly Row[] = [
+  {
+    id: 'A1',
+    threat: 'Request smuggling: lengths, codings, line ends and hosts that two readers take differently',
+    behaviour: 'Answered with 400 and the connection closed',
+    faults: [smuggling],
+    tests: ['integration/transport.test.ts: a request with %s is answered with 400'],
+  },
   {
     id: 'A2',
     threat: 'Slow heads, slow bodies, silent sockets',
