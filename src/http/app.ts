@@ -13,7 +13,7 @@ import { Tracing } from '../observability/tracing.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { type ApiKey, requireKeys } from './access.ts';
-import { Connections, mostConnections, readOpenFilesLimit } from './connections.ts';
+import { Connections, endAfterAnswer, isEnding, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
@@ -85,6 +85,8 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
       headersTimeout: SLOWEST_HEAD_MS,
       connectionsCheckingInterval: SLOWNESS_CHECK_MS,
       maxHeaderSize: LARGEST_HEAD_BYTES,
+      // Ours looks at them too.
+      requireHostHeader: false,
     },
     keepAliveTimeout: 72_000,
     return503OnClosing: false,
@@ -102,7 +104,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     transfers.endSlowBodies();
   }, SLOWNESS_CHECK_MS).unref();
   app.addHook('onClose', () => clearInterval(watch));
-  app.addHook('onRequest', refuseTwoHosts);
+  app.addHook('onRequest', refuseHosts);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -194,17 +196,26 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   };
 }
 
-/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400). */
-function refuseTwoHosts({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+/**
+ * Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400, as none is). What
+ * comes behind a request that was refused for how it is written is not looked at.
+ */
+function refuseHosts(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const { raw } = request;
+  if (isEnding(raw.socket)) {
+    reply.hijack();
+    return;
+  }
   const { rawHeaders } = raw;
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
-  if (hosts < 2) done();
+  if (hosts === 1 || (hosts === 0 && raw.httpVersion === '1.0')) done();
   else {
     reply.header('connection', 'close');
+    endAfterAnswer(raw);
     done(new ServingError('INVALID_REQUEST', `${hosts} Host headers: send one.`));
   }
 }

@@ -87,11 +87,11 @@ export class Connections {
 }
 
 /**
- * Has the connection of a request whose body will not be read closed in two steps, once it has been answered: first our
- * side, the other when the client has closed its own or after a moment. Closed at once, with bytes of the client unread, it
- * would be reset, and the client might never see the answer (RFC 9112, 9.6).
+ * Has the connection of a refused request closed in two steps, once it has been answered: first our side, the other when
+ * the client has closed its own or after a moment. Closed at once, with bytes of the client unread, it would be reset, and
+ * the client might never see the answer (RFC 9112, 9.6).
  */
-export function linger(request: IncomingMessage): void {
+export function endAfterAnswer(request: IncomingMessage): void {
   const { socket } = request;
   socket.destroySoon = () => {
     socket.end();
@@ -99,4 +99,9 @@ export function linger(request: IncomingMessage): void {
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(timer));
   };
+}
+
+/** Whether a request before was the last one that is looked at. */
+export function isEnding(socket: Socket): boolean {
+  return Object.hasOwn(socket, 'destroySoon');
 }
