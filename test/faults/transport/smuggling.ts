@@ -40,13 +40,15 @@ export const smuggling: Fault = {
       for (const [i, { name, text }] of requests.entries()) {
         const answer = await sendRaw(proxy.port, text, { limitMs: PROXY_LIMIT_MS });
         // Whoever comes next through the proxy must get his own answer.
-        const next = await sendRaw(proxy.port, NEXT, { limitMs: PROXY_LIMIT_MS });
+        const next = await sendRaw(proxy.port, NEXT);
         const own = next.text.includes('"name":"m"');
         const now = await hiddenAnswers(server.url);
         const answered = answer.text.match(HIDDEN_ANSWER)?.length ?? 0;
         const unanswered = Math.max(0, now - before - answered);
         reached += unanswered;
-        const what = own ? `${unanswered} requests that nobody was answered for` : 'the next client got another answer';
+        const what = own
+          ? `${unanswered} requests that nobody was answered for`
+          : `the next client got ${next.status} after ${next.ms.toFixed(0)} ms`;
         tally.count(own && unanswered === 0 ? undefined : `${name}, through ${proxyName}: ${what}`);
         before = now;
         progress((way + 1) * requests.length + i + 1, ways * requests.length);
