@@ -85,9 +85,6 @@ export const bombs: Fault = {
         progress(++done, total);
       }
     }
-    if (process.env.DBG)
-      for (const one of all.toSorted((a, b) => timesOf(b) - timesOf(a)))
-        console.log(timesOf(one).toFixed(1), one.name.slice(0, 120));
     const times = all.toSorted((a, b) => timesOf(b) - timesOf(a))[0]!;
     const share = Math.max(...all.map(({ bytes, growth }) => growth / allowance(bytes)));
     const packedGrowth = Math.max(...all.slice(0, packed.length).map(({ growth }) => growth));

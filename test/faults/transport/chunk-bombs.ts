@@ -2,7 +2,7 @@ import { cpuSeconds } from '../../../load/cpu-time.ts';
 import { doubling, repositoryOf } from '../../fixtures/models.ts';
 import { type Fault, Tally } from '../fault.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
-import { INFER_PATH } from './normal-client.ts';
+import { askUntil, INFER_PATH } from './normal-client.ts';
 import { PeakMemory } from './peak-memory.ts';
 import { sendRaw } from './raw-client.ts';
 
@@ -20,6 +20,12 @@ export const chunkBombs: Fault = {
     const tally = new Tally();
     using repository = repositoryOf({ 'm.onnx': doubling() });
     await using server = await ServerUnderTest.start({ models: repository.path, args: ['--log-level', 'error'] });
+    const warm = performance.now() + 500;
+    await askUntil(
+      server.url,
+      () => performance.now() > warm,
+      () => {},
+    );
     const memory = new PeakMemory(server.pid);
     let growth = 0;
     let seconds = 0;

@@ -23,7 +23,10 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       'A head has 20 s, a request 120 s; a body of under 1 KiB/s for 20 s is answered with 408; limits are looked at every 5 s',
     faults: [slowSockets],
-    tests: ['integration/transport.test.ts: heads, requests and idle connections'],
+    tests: [
+      'integration/transport.test.ts: heads, requests and idle connections',
+      'unit/connections.test.ts: a body that brings under a kilobyte',
+    ],
   },
   {
     id: 'A3',
@@ -74,7 +77,7 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       '`maxConnections`, lowered to what the limit on open files allows with some kept back; when it is reached, connections that do nothing are closed',
     faults: [connectionFlood],
-    tests: ['unit/small-parts.test.ts: connections leave files for the rest'],
+    tests: ['unit/connections.test.ts: connections leave files for the rest'],
   },
   {
     id: 'A10',
@@ -88,6 +91,7 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       'Large answers that wait to be taken are counted by `maxInFlightBytes`; a connection that takes nothing for 20 s, or one answer not within 120 s, is ended',
     faults: [stalledReaders],
+    tests: ['unit/connections.test.ts: an answer that is not taken'],
   },
   {
     id: 'A12',
