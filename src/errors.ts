@@ -16,7 +16,8 @@ export const ERROR_CODES = {
   UNSUPPORTED_ENCODING: 'The body has a `Content-Encoding` other than gzip, deflate or identity.',
   REQUEST_TIMEOUT: 'The body came too slowly, or stopped coming. Send it again, without pauses.',
   UNAUTHENTICATED: 'The server asks for a key, and there is none that it knows in `Authorization: Bearer <key>`.',
-  PERMISSION_DENIED: 'The key has not the scope that the route needs. Ask the operator for a key that has.',
+  PERMISSION_DENIED:
+    'The key has not the scope that the route needs, or the connection no client certificate that the server trusts. Ask the operator for one.',
   RATE_LIMITED: 'The key has used up its requests per second. Retry after `Retry-After`.',
   NOT_FOUND: 'No such route. See `/docs` for the routes there are.',
   METHOD_NOT_ALLOWED: 'The route exists, with another method. The `Allow` header names it.',

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** After so long a socket is asked whether it has written anything, and ended the second time that it has not. */
 const STALLED_FOR_MS = 10_000;
@@ -52,15 +53,19 @@ export class Connections {
     this.#now = now;
     server.maxConnections = most;
     server.on('drop', () => this.#makeRoom());
-    server.on('connection', (socket) => {
-      this.#watched.set(socket, { openedAt: now(), unread: undefined });
-      socket.once('close', () => this.#watched.delete(socket));
-    });
+    // With TLS the first is the connection, silent or not; what is written to it waits in the second.
+    for (const event of ['connection', 'secureConnection']) {
+      server.on(event, (socket: Socket) => {
+        this.#watched.set(socket, { openedAt: now(), unread: undefined });
+        socket.once('close', () => this.#watched.delete(socket));
+      });
+    }
   }
 
   /**
    * Ends connections whose client takes nothing of an answer for twice 10 seconds, or has not taken it after two minutes. Node
-   * sees the progress of a single write where we do not, so the first limit is a timeout of the socket.
+   * sees the progress of a single write where we do not, so the first limit is a timeout of the socket; over TLS it does not
+   * see it either, and the second limit holds alone.
    */
   look(): void {
     const now = this.#now();
@@ -71,7 +76,7 @@ export class Connections {
         if (socket.timeout === STALLED_FOR_MS) socket.setTimeout(0);
       } else if (unread?.bytesWritten !== socket.bytesWritten) {
         watched.unread = { bytesWritten: socket.bytesWritten, since: now };
-        if (socket.timeout !== STALLED_FOR_MS) socket.setTimeout(STALLED_FOR_MS);
+        if (socket.timeout !== STALLED_FOR_MS && !(socket instanceof TLSSocket)) socket.setTimeout(STALLED_FOR_MS);
       } else if (now - unread.since >= SLOWEST_ANSWER_MS) socket.destroy();
     }
   }

@@ -20,6 +20,8 @@ export interface Launch {
   /** What the server is started by, such as `['prlimit', '--nofile=64']`. */
   readonly by?: readonly string[];
   readonly cwd?: string;
+  /** A free one by default. */
+  readonly port?: number;
 }
 
 export class ServerUnderTest {
@@ -49,7 +51,7 @@ export class ServerUnderTest {
 
   /** Resolves when it is ready. @throws Error with what it printed when it does not come up */
   static async start(launch: Launch): Promise<ServerUnderTest> {
-    const server = new ServerUnderTest(await freePort(), launch);
+    const server = new ServerUnderTest(launch.port ?? (await freePort()), launch);
     try {
       await server.ready();
     } catch (error) {
@@ -110,12 +112,14 @@ export class ServerUnderTest {
   }
 }
 
-function residentBytes(pid: number): number {
+/** Resident memory of a process, in bytes. */
+export function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
-function childrenOf(pid: number): readonly number[] {
+/** The processes whose parent a process is. */
+export function childrenOf(pid: number): readonly number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
   );
