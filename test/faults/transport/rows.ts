@@ -15,7 +15,7 @@ export const TRANSPORT: readonly Row[] = [
     threat: 'Request smuggling: lengths, codings, line ends and hosts that two readers take differently',
     behaviour: 'Answered with 400 and the connection closed',
     faults: [smuggling],
-    tests: ['integration/transport.test.ts: a request with %s is answered with 400'],
+    tests: ['test/integration/transport.test.ts: a request with %s is answered with 400'],
   },
   {
     id: 'A2',
@@ -24,8 +24,8 @@ export const TRANSPORT: readonly Row[] = [
       'A head has 20 s, a request 120 s; a body of under 1 KiB/s for 20 s is answered with 408; limits are looked at every 5 s',
     faults: [slowSockets],
     tests: [
-      'integration/transport.test.ts: heads, requests and idle connections',
-      'unit/connections.test.ts: a body that brings under a kilobyte',
+      'test/integration/transport.test.ts: heads, requests and idle connections',
+      'test/unit/connections.test.ts: a body that brings under a kilobyte',
     ],
   },
   {
@@ -33,8 +33,8 @@ export const TRANSPORT: readonly Row[] = [
     threat: 'Very many headers, or very large ones',
     behaviour: 'Over 100 headers, or over 16 KiB of them, are answered with 431',
     tests: [
-      'integration/transport.test.ts: %s are answered with 431',
-      'integration/transport.test.ts: a usual number of headers is served',
+      'test/integration/transport.test.ts: %s are answered with 431',
+      'test/integration/transport.test.ts: a usual number of headers is served',
     ],
   },
   {
@@ -42,7 +42,7 @@ export const TRANSPORT: readonly Row[] = [
     threat: 'Very many chunks, or chunks with very large extensions',
     behaviour: 'A body of over 65,536 chunks, or with an extension or trailer of over 16 KiB, is refused',
     faults: [chunkBombs],
-    tests: ['integration/transport.test.ts: a body in over 65,536 chunks is refused'],
+    tests: ['test/integration/transport.test.ts: a body in over 65,536 chunks is refused'],
   },
   {
     id: 'A5',
@@ -50,7 +50,7 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       'Answered with 413: at once where the length is told, else when the limit is passed; what still comes is read for 2 s, so that the client sees the answer',
     faults: [bodyLimits],
-    tests: ['integration/compression.test.ts: a chunked body is refused when it passes the limit'],
+    tests: ['test/integration/compression.test.ts: a chunked body is refused when it passes the limit'],
   },
   {
     id: 'A6',
@@ -63,7 +63,7 @@ export const TRANSPORT: readonly Row[] = [
     id: 'A7',
     threat: 'Content types that one reader takes for JSON and another does not',
     behaviour: 'No route looks at the Content-Type: each body is checked as what the route takes',
-    tests: ['integration/transport.test.ts: the Content-Type changes nothing'],
+    tests: ['test/integration/transport.test.ts: the Content-Type changes nothing'],
   },
   {
     id: 'A8',
@@ -77,7 +77,7 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       '`maxConnections`, lowered to what the limit on open files allows with some kept back; when it is reached, connections that do nothing are closed',
     faults: [connectionFlood],
-    tests: ['unit/connections.test.ts: connections leave files for the rest'],
+    tests: ['test/unit/connections.test.ts: connections leave files for the rest'],
   },
   {
     id: 'A10',
@@ -91,7 +91,7 @@ export const TRANSPORT: readonly Row[] = [
     behaviour:
       'Large answers that wait to be taken are counted by `maxInFlightBytes`; a connection that takes nothing for 20 s, or one answer not within 120 s, is ended',
     faults: [stalledReaders],
-    tests: ['unit/connections.test.ts: an answer that is not taken'],
+    tests: ['test/unit/connections.test.ts: an answer that is not taken'],
   },
   {
     id: 'A12',
