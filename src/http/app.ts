@@ -16,7 +16,7 @@ import type { DataPlane } from '../serving/data-plane.ts';
 import { type ApiKey, requireClientCertificates, requireKeys } from './access.ts';
 import { AdminListener } from './admin-listener.ts';
 import { answerClientError } from './client-error.ts';
-import { Connections, mostConnections, readOpenFilesLimit } from './connections.ts';
+import { Connections, endAfterAnswer, isEnding, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
@@ -242,8 +242,15 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   };
 }
 
-/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400, as none is). */
+/**
+ * Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400, as none is). What
+ * comes behind a request that was refused for how it is written is not looked at.
+ */
 function requireOneHost({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  if (isEnding(raw.socket)) {
+    reply.hijack();
+    return;
+  }
   const { rawHeaders, httpVersion } = raw;
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -253,6 +260,7 @@ function requireOneHost({ raw }: FastifyRequest, reply: FastifyReply, done: (err
   if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) done();
   else {
     reply.header('connection', 'close');
+    endAfterAnswer(raw);
     done(new ServingError('INVALID_REQUEST', `${hosts || 'No'} Host headers: send one.`));
   }
 }

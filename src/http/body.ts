@@ -10,6 +10,9 @@ import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 const DECODERS = { gzip: createGunzip, deflate: createInflate } as const;
 /** As in Triton: more non-empty chunks than this make no sense for any body within the limits. */
 const MOST_CHUNKS = 65_536;
+/** A body of up to so many bytes is joined whenever it has come in so many pieces. */
+const JOINED_BYTES = 1024 ** 2;
+const MOST_PIECES = 1024;
 /** After so much of one body the event loop turns to others: a fast sender could keep it for milliseconds. */
 const TURN_BYTES = 256 * 1024;
 
@@ -128,7 +131,11 @@ class BodyBuffer {
     // A promise alone is given no memory: the first part must have come.
     if (end > COUNTED_BYTES && end > this.#reserved) this.#reserve(Math.max(this.#expected, end));
     if (this.#whole) this.#whole.set(chunk, this.length);
-    else this.#pieces.push(chunk);
+    else {
+      this.#pieces.push(chunk);
+      // Each chunk keeps alive all that was read together with it, however small it is itself.
+      if (end <= JOINED_BYTES && this.#pieces.length === MOST_PIECES) this.#pieces = [Buffer.concat(this.#pieces)];
+    }
     this.length = end;
   }
 

@@ -5,8 +5,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-/** No byte of an answer is taken for so long. */
-const STALLED_FOR_MS = 20_000;
+/** After so long a socket is asked whether it has written anything, and ended the second time that it has not. */
+const STALLED_FOR_MS = 10_000;
 /** As long as a request may take to come. */
 const SLOWEST_ANSWER_MS = 120_000;
 /** Files that are kept from connections, for engines, models and the rest: so many or three quarters, if that is less. */
@@ -63,7 +63,7 @@ export class Connections {
   }
 
   /**
-   * Ends connections whose client takes nothing of an answer for 20 seconds, or has not taken it after two minutes. Node
+   * Ends connections whose client takes nothing of an answer for twice 10 seconds, or has not taken it after two minutes. Node
    * sees the progress of a single write where we do not, so the first limit is a timeout of the socket; over TLS it does not
    * see it either, and the second limit holds alone.
    */
@@ -92,11 +92,11 @@ export class Connections {
 }
 
 /**
- * Has the connection of a request whose body will not be read closed in two steps, once it has been answered: first our
- * side, the other when the client has closed its own or after a moment. Closed at once, with bytes of the client unread, it
- * would be reset, and the client might never see the answer (RFC 9112, 9.6).
+ * Has the connection of a refused request closed in two steps, once it has been answered: first our side, the other when
+ * the client has closed its own or after a moment. Closed at once, with bytes of the client unread, it would be reset, and
+ * the client might never see the answer (RFC 9112, 9.6).
  */
-export function linger(request: IncomingMessage): void {
+export function endAfterAnswer(request: IncomingMessage): void {
   const { socket } = request;
   socket.destroySoon = () => {
     socket.end();
@@ -104,4 +104,9 @@ export function linger(request: IncomingMessage): void {
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(timer));
   };
+}
+
+/** Whether a request before was the last one that is looked at. */
+export function isEnding(socket: Socket): boolean {
+  return Object.hasOwn(socket, 'destroySoon');
 }

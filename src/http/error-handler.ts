@@ -4,7 +4,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { linger } from './connections.ts';
+import { endAfterAnswer } from './connections.ts';
 import { retryAfterSeconds } from './retry-after.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
@@ -64,7 +64,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger) {
     // What is left of a body is not read, so the connection cannot be used again.
     if (!request.raw.complete && hasBody(request)) {
       reply.header('connection', 'close');
-      linger(request.raw);
+      endAfterAnswer(request.raw);
     }
     reply.code(status);
     reply.type('application/json');

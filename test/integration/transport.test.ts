@@ -109,3 +109,44 @@ test('heads, requests and idle connections have limits on time, looked at every 
     maxRequestsPerSocket: 0,
   });
 });
+
+test.each([
+  ['JSON', 'application/json'],
+  ['with a charset', 'application/json; charset=utf-16'],
+  ['with two charsets', 'application/json; charset=utf-8; charset=x'],
+  ['with a tab', 'application/json\t'],
+  ['behind a tab', '\tapplication/json'],
+  ['with text behind it', 'application/json garbage'],
+  ['a list', 'application/json, text/plain'],
+  ['in capitals', 'APPLICATION/JSON'],
+  ['with a suffix', 'application/vnd.api+json'],
+  ['with a parameter without a value', 'application/json; a'],
+  ['with a parameter in quotes', 'application/json; a="b'],
+  ['text', 'text/plain'],
+  ['a form', 'application/x-www-form-urlencoded'],
+  ['parts', 'multipart/form-data; boundary=x'],
+  ['parts without a boundary', 'multipart/form-data'],
+  ['bytes', 'application/octet-stream'],
+  ['XML', 'text/xml'],
+  ['YAML', 'application/x-yaml'],
+  ['any', '*/*'],
+  ['no subtype', 'application'],
+  ['no type', '/json'],
+  ['slashes', '////'],
+  ['empty', ''],
+  ['a prototype', '__proto__'],
+  ['a property', 'constructor/prototype'],
+  ['very long', `application/json; a=${'b'.repeat(8000)}`],
+  ['a separator', ';'],
+  ['a wrong percent', 'application/%zz'],
+  ['JavaScript', 'text/javascript'],
+  ['a pickle', 'application/python-pickle'],
+])('the Content-Type changes nothing: %s', async (_name, contentType) => {
+  const headers = { 'content-type': contentType };
+  const send = (url: string, payload: string) => server.app.inject({ method: 'POST', url, headers, payload });
+  const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
+  const served = await send('/v2/models/m/infer', JSON.stringify({ inputs }));
+  expect([served.statusCode, served.json().outputs?.[0].data]).toEqual([200, [2, 4]]);
+  expect((await send('/v2/models/m/infer', '{"inputs":{}}')).statusCode).toBe(400);
+  expect((await send('/v2/repository/index', '{"ready":1}')).statusCode).toBe(400);
+});

@@ -3,10 +3,10 @@ import { readdirSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { quantile } from '../../../load/scheduler/statistics.ts';
-import { identity, repositoryOf } from '../../fixtures/models.ts';
+import { doubling, identity, repositoryOf } from '../../fixtures/models.ts';
 import { type Fault, Tally } from '../fault.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
-import { askUntil, INFER_PATH } from './normal-client.ts';
+import { askUntil } from './normal-client.ts';
 import { PeakMemory } from './peak-memory.ts';
 import { openSocket } from './raw-client.ts';
 
@@ -27,7 +27,7 @@ export const stalledReaders: Fault = {
     const answerBytes = (short ? 6 : 32) * MIB;
     const maxInFlightBytes = (short ? 24 : 256) * MIB;
     const tally = new Tally();
-    using repository = repositoryOf({ 'm.onnx': identity('float', ['batch', 'columns']) });
+    using repository = repositoryOf({ 'm.onnx': doubling(), 'large.onnx': identity('float', ['batch', 'columns']) });
     const args = ['--log-level', 'error', '--max-in-flight-bytes', String(maxInFlightBytes)];
     await using server = await ServerUnderTest.start({ models: repository.path, args });
     const ask = (until: () => boolean) =>
@@ -42,15 +42,19 @@ export const stalledReaders: Fault = {
     const request = largeRequest(answerBytes);
     const sockets: Socket[] = [];
     const filesAtRest = openFiles(server.pid);
-    let over = false;
-    const asking = ask(() => over);
+    let stalled = false;
+    const whileStalling = ask(() => stalled);
     // One after the other, so that it is the answers which pile up.
     for (let i = 0; i < readers; i++) {
       sockets.push(await stall(server.port, request));
       progress(i + 1, readers);
     }
+    stalled = true;
+    await whileStalling;
     const held = sockets.length;
     const { growth } = memory;
+    let over = false;
+    const asking = ask(() => over);
     const ended = Promise.all(sockets.map((socket) => (socket.destroyed ? undefined : once(socket, 'close'))));
     const started = performance.now();
     // Reading nothing, a client does not see that its connection has ended; the server counts them.
@@ -60,6 +64,7 @@ export const stalledReaders: Fault = {
       open = openFiles(server.pid) - filesAtRest;
     }
     const seconds = (performance.now() - started) / 1000;
+    if (short) await delay(300);
     over = true;
     const busy = quantile(await asking, 0.99);
     for (const socket of sockets) socket.destroy();
@@ -98,7 +103,7 @@ function largeRequest(bytes: number): Buffer {
     inputs: [{ name: 'x', datatype: 'FP32', shape: [1, bytes / 4], parameters: { binary_data_size: bytes } }],
     parameters: { binary_data_output: true },
   });
-  const head = `POST ${INFER_PATH} HTTP/1.1\r\nHost: localhost\r\nInference-Header-Content-Length: ${json.length}\r\n`;
+  const head = `POST /v2/models/large/infer HTTP/1.1\r\nHost: localhost\r\nInference-Header-Content-Length: ${json.length}\r\n`;
   return Buffer.concat([
     Buffer.from(`${head}Content-Length: ${json.length + bytes}\r\n\r\n${json}`),
     Buffer.alloc(bytes),
