@@ -84,7 +84,10 @@ export class Callers {
         });
         response.once('error', broke).once('end', () => resolve(judge(response.statusCode!, text, answer)));
       });
-      call.once('error', broke).setTimeout(ANSWER_LIMIT_MS, () => call.destroy(new Error('no answer'))).end(body);
+      call
+        .once('error', broke)
+        .setTimeout(ANSWER_LIMIT_MS, () => call.destroy(new Error('no answer')))
+        .end(body);
     });
   }
 }
@@ -96,12 +99,22 @@ const ANSWER_LIMIT_MS = 40_000;
 export function doubles(models: readonly string[]): (n: number) => Question {
   return (n) => {
     const data = [n % 65_536, -n % 1000];
-    return question(models[n % models.length]!, 'FP32', data, data.map((value) => 2 * value));
+    return question(
+      models[n % models.length]!,
+      'FP32',
+      data,
+      data.map((value) => 2 * value),
+    );
   };
 }
 
 /** A row of numbers for the input `x`. */
-export function question(model: string, datatype: string, data: readonly number[], answer: readonly number[]): Question {
+export function question(
+  model: string,
+  datatype: string,
+  data: readonly number[],
+  answer: readonly number[],
+): Question {
   const body = JSON.stringify({ inputs: [{ name: 'x', shape: [1, data.length], datatype, data }] });
   return { path: `/v2/models/${model}/infer`, body, answer };
 }

@@ -9,7 +9,8 @@ const TICKS_PER_SECOND = 100;
 /** Of one core, while nobody asks anything but what kills. */
 const CPU_LIMIT_PERCENT = 50;
 /** What a caller may be told, and how: that its inputs did it, or that the model has no engine. */
-const CLEAN = /^(500|503) \{"error":"(The engine was killed by SIGFPE\. It was the second|The model is unavailable: its engines died)/;
+const CLEAN =
+  /^(500|503) \{"error":"(The engine was killed by SIGFPE\. It was the second|The model is unavailable: its engines died)/;
 
 export const killerModel: Fault = {
   name: 'killer-model',
@@ -19,7 +20,11 @@ export const killerModel: Fault = {
   unavailable: () => (process.arch === 'x64' ? undefined : 'integer division traps on x86 alone'),
   async run({ length, progress }) {
     const seconds = length === 'short' ? 2 : 60;
-    using repository = repositoryOf({ 'a.onnx': doubling(), 'b.onnx': doubling(), 'killer.onnx': overflowingDivision() });
+    using repository = repositoryOf({
+      'a.onnx': doubling(),
+      'b.onnx': doubling(),
+      'killer.onnx': overflowingDivision(),
+    });
     await using server = await ServerUnderTest.start({ models: repository.path });
     const others = new Callers({ url: server.url, clients: 4, ask: doubles(['a', 'b']) });
     const refusals = new Tally();

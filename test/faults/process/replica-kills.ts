@@ -43,7 +43,8 @@ export const replicaKills: Fault = {
 export const replicaRolls: Fault = {
   name: 'replica-rolls',
   kind: 'chaos',
-  promise: 'two busy replicas are replaced one after the other on SIGHUP, again and again, and no request of all that were sent fails',
+  promise:
+    'two busy replicas are replaced one after the other on SIGHUP, again and again, and no request of all that were sent fails',
   async run({ length, progress }) {
     const rolls = length === 'short' ? 1 : 20;
     using repository = repositoryOf({ 'a.onnx': doubling() });
