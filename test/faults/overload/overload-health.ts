@@ -9,12 +9,13 @@ import { type Fault, Tally } from '../fault.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
 
 const FACTOR = 10;
-const CONNECTIONS = 1024;
+const CONNECTIONS = 512;
 /** Requests a second, however little the model can run meanwhile. */
 const LEAST_RATE = 400;
 const HEALTH_LIMIT_MS = 10;
 const MIB = 1024 ** 2;
-const QUEUE_BYTES = 64 * MIB;
+/** What a model's queue may hold (`maxQueueBytes`) where nothing else is set. */
+const QUEUE_BYTES = 256 * MIB;
 /** A request of 128 KiB, in which the first number says how long the run is: some 50 µs a step. */
 const NUMBERS = 32 * 1024;
 const STEPS = 200;
@@ -33,7 +34,6 @@ export const overloadHealth: Fault = {
     const tally = new Tally();
     using repository = repositoryOf({ 'm.onnx': wide() });
     const args = ['--batching', 'off', '--threads', '1', '--log-level', 'error'];
-    args.push('--max-queue-bytes', String(QUEUE_BYTES), '--max-queue-requests', '100000');
     await using server = await ServerUnderTest.start({ models: repository.path, args });
     const sender = new TaskProcess<SendTask, SendResult>(
       new URL('../../../load/scheduler/sender.ts', import.meta.url),
