@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { SecureContextOptions, TlsOptions, Server as TlsServer } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
@@ -12,7 +13,9 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Tracing } from '../observability/tracing.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
-import { type ApiKey, requireKeys } from './access.ts';
+import { type ApiKey, requireClientCertificates, requireKeys } from './access.ts';
+import { AdminListener } from './admin-listener.ts';
+import { Connections, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
@@ -31,10 +34,13 @@ import { sharedMemoryRoutes } from './routes/shared-memory.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { tracingRoutes } from './routes/tracing.ts';
 import { vertexRoutes } from './routes/vertex.ts';
+import { Transfers } from './transfers.ts';
 
 export interface AppOptions {
   readonly serverName: string;
   readonly maxBodyBytes: number;
+  readonly maxInFlightBytes: number;
+  readonly maxConnections: number;
   readonly modelControl: 'none' | 'explicit' | 'poll';
   readonly loadOverrides: 'off' | 'config' | 'files';
   readonly sageMaker: boolean;
@@ -43,6 +49,8 @@ export interface AppOptions {
   readonly vertexPredictRoute: string;
   readonly apiKeys: readonly ApiKey[];
   readonly defaultModel?: string | undefined;
+  readonly adminHost: string;
+  readonly adminPort?: number | undefined;
 }
 
 export interface AppParts {
@@ -52,6 +60,16 @@ export interface AppParts {
   /** Prometheus' text, of all processes where there are several. */
   readonly renderMetrics: () => Promise<string>;
   readonly logger: Logger;
+  /** With these it is HTTPS; with `ca` clients need certificates of those authorities. */
+  readonly certificates?: SecureContextOptions | undefined;
+}
+
+export interface App {
+  readonly app: FastifyInstance;
+  /** With `adminPort`. */
+  readonly admin: AdminListener | undefined;
+  /** For connections to come; those there are go on with what they began with. With `certificates` alone. */
+  renewCertificates(certificates: SecureContextOptions): void;
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -59,6 +77,8 @@ const LONGEST_NAME = 512;
 const SLOWEST_REQUEST_MS = 120_000;
 /** A head is a few kilobytes: whoever needs longer for it holds a socket on purpose. */
 const SLOWEST_HEAD_MS = 20_000;
+/** A connection that sits in its TLS handshake is held on purpose too. */
+const SLOWEST_HANDSHAKE_MS = 20_000;
 /** How late a limit on time may be kept. */
 const SLOWNESS_CHECK_MS = 5_000;
 const LARGEST_HEAD_BYTES = 16_384;
@@ -68,20 +88,23 @@ const DOCS_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const FASTIFY_JSON = 'application/json; charset=utf-8';
 
-export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
-  const { dataPlane, registry, metrics, renderMetrics, logger } = parts;
+export async function createApp(parts: AppParts, options: AppOptions): Promise<App> {
+  const { dataPlane, registry, metrics, renderMetrics, logger, certificates } = parts;
   const onError = createErrorHandler(metrics, logger, options.maxBodyBytes);
+  const transport = {
+    headersTimeout: SLOWEST_HEAD_MS,
+    connectionsCheckingInterval: SLOWNESS_CHECK_MS,
+    maxHeaderSize: LARGEST_HEAD_BYTES,
+    ...(certificates && tlsOptions(certificates)),
+  };
   const app = fastify({
     frameworkErrors: onError,
     // Fastify would make a child logger for every request; the lines that are wanted name the request themselves.
     logger: false,
     bodyLimit: options.maxBodyBytes,
     requestTimeout: SLOWEST_REQUEST_MS,
-    http: {
-      headersTimeout: SLOWEST_HEAD_MS,
-      connectionsCheckingInterval: SLOWNESS_CHECK_MS,
-      maxHeaderSize: LARGEST_HEAD_BYTES,
-    },
+    // Fastify's types would have another kind of app for HTTPS; nothing here depends on it.
+    ...({ [certificates ? 'https' : 'http']: transport } as { http: object }),
     keepAliveTimeout: 72_000,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -90,6 +113,13 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     routerOptions: { maxParamLength: LONGEST_NAME, ignoreTrailingSlash: true },
   });
   app.server.maxHeadersCount = MOST_HEADERS;
+  const now = () => performance.now();
+  const transfers = new Transfers(options.maxInFlightBytes, now);
+  const watch = setInterval(() => {
+    for (const one of connections) one.look();
+    transfers.endSlowBodies();
+  }, SLOWNESS_CHECK_MS).unref();
+  app.addHook('onClose', () => clearInterval(watch));
   app.addHook('onRequest', refuseTwoHosts);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
@@ -97,7 +127,16 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   const noRoute = findRoutes(app);
-  requireKeys(app, options.apiKeys, () => performance.now());
+  const { adminHost, adminPort } = options;
+  const admin =
+    adminPort === undefined
+      ? undefined
+      : new AdminListener(app, transport, certificates !== undefined, { host: adminHost, port: adminPort });
+  const listeners = admin ? [app.server, admin.server] : [app.server];
+  const most = mostConnections(options.maxConnections, readOpenFilesLimit());
+  const connections = listeners.map((listener) => new Connections(listener, most, now));
+  if (certificates?.ca) requireClientCertificates(app);
+  requireKeys(app, options.apiKeys, now);
   // That there is no such route comes before anything that Fastify finds wrong with the request.
   app.setErrorHandler((error: Error, request, reply) =>
     onError(request.is404 ? noRoute(request, reply) : error, request, reply),
@@ -136,7 +175,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const controlAllowed = options.modelControl === 'explicit';
   const thread = new DecodingThread();
   const bodyMemory = (bytes: number) => thread.memory(bytes);
-  const exchange = new InferenceExchange({ dataPlane, logger, tracing, bodyMemory }, options.maxBodyBytes);
+  const exchange = new InferenceExchange({ dataPlane, logger, tracing, transfers, bodyMemory }, options.maxBodyBytes);
   app.addHook('onClose', () => thread.close());
   inferRoutes(app, exchange, thread);
   predictRoutes(app, exchange, thread);
@@ -169,7 +208,16 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     vertexRoutes(app, platform, { health: options.vertexHealthRoute, predict: options.vertexPredictRoute });
   }
   app.get('/openapi.json', { schema: { hide: true } }, () => withLoadedModels(app.swagger()));
-  return app;
+  const renewCertificates = (renewed: SecureContextOptions) => {
+    for (const listener of listeners) (listener as unknown as TlsServer).setSecureContext(renewed);
+  };
+  return { app, admin, renewCertificates };
+}
+
+/** Who has no certificate gets as far as the routes, of which those for health are open to everybody. */
+function tlsOptions(certificates: SecureContextOptions): TlsOptions {
+  const clients = certificates.ca ? { requestCert: true, rejectUnauthorized: false } : {};
+  return { ...certificates, ...clients, handshakeTimeout: SLOWEST_HANDSHAKE_MS };
 }
 
 /** The client's x-request-id where it is short and printable, else one of our own. */

@@ -4,12 +4,14 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { linger } from './connections.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
   INVALID_REQUEST: 400,
   INVALID_INPUT: 400,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_ENCODING: 415,
+  REQUEST_TIMEOUT: 408,
   UNAUTHENTICATED: 401,
   PERMISSION_DENIED: 403,
   RATE_LIMITED: 429,
@@ -31,6 +33,14 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   INTERNAL: 500,
 };
 
+/** Refusals that come by the thousand when there is too much to do: counted, and a line each would only add to it. */
+const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
+  'QUEUE_FULL',
+  'QUEUE_TIMEOUT',
+  'DEADLINE_UNREACHABLE',
+  'RATE_LIMITED',
+]);
+
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
 export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyBytes: number) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
@@ -40,7 +50,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     const status = STATUS_OF[code];
     const line = { requestId: request.id, code };
     if (status === 500) logger.error({ ...line, err: error }, message);
-    else {
+    else if (!OF_LOAD.has(code) || logger.isLevelEnabled('debug')) {
       const { method, routeOptions } = request;
       logger.info({ ...line, status, method, route: routeOptions.url, cause: causeOf(serving) }, message);
     }
@@ -48,7 +58,10 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
     if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
     // What is left of a body is not read, so the connection cannot be used again.
-    if (!request.raw.complete && hasBody(request)) reply.header('connection', 'close');
+    if (!request.raw.complete && hasBody(request)) {
+      reply.header('connection', 'close');
+      linger(request.raw);
+    }
     reply.code(status);
     reply.type('application/json');
     reply.send(JSON.stringify({ error: message }));

@@ -1,11 +1,12 @@
 // The log: NDJSON on standard output, one object a line. Bodies and credentials never go in.
 
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 export type { Logger };
 
 /** @param destination where the lines go; standard output by default */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
+export function createLogger(level: string, destination: DestinationStream = new LogOutput()): Logger {
   const options = {
     level,
     base: { pid: process.pid },
@@ -13,5 +14,11 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     formatters: { level: (label: string) => ({ level: label }) },
     redact: ['headers.authorization', 'headers.cookie'],
   };
-  return destination ? pino(options, destination) : pino(options, pino.destination({ sync: false }));
+  return pino(options, destination);
+}
+
+/** Lines that could not be written, of the logger and of all that are its children. */
+export function droppedLines(logger: Logger): number {
+  const { [pino.symbols.streamSym]: destination } = logger as unknown as Record<symbol, unknown>;
+  return destination instanceof LogOutput ? destination.dropped : 0;
 }

@@ -188,7 +188,7 @@ export class Registry {
       const found = this.#options.find(name, override);
       if (found.versions.length > 0) return found;
     } catch (error) {
-      const reason = (error as Error).message;
+      const reason = reasonOf(error);
       if (known.size === 0 && !override) {
         this.#models.set(name, new Map());
         this.#set(name, '1', 'UNAVAILABLE', reason);
@@ -208,7 +208,7 @@ export class Registry {
       await retire(old);
       return undefined;
     } catch (error) {
-      const reason = error instanceof ServingError ? error.message : 'an internal error; see the log';
+      const reason = reasonOf(error);
       if (!old) this.#set(name, version, 'UNAVAILABLE', reason);
       return reason;
     }
@@ -234,6 +234,11 @@ export class Registry {
     turn.then(forget, forget);
     return turn;
   }
+}
+
+/** For clients: errors of the file system name paths. */
+function reasonOf(error: unknown): string {
+  return error instanceof ServingError ? error.message : 'an internal error; see the log';
 }
 
 async function retire(model: Model | undefined): Promise<void> {

@@ -7,6 +7,9 @@ import { createServer, type Server } from '../server.ts';
 import { letHeapGrow } from './heap.ts';
 import type { ToReplica, ToSupervisor } from './messages.ts';
 
+/** For the last log lines to be written in. */
+const LAST_LINES_MS = 1000;
+
 type Start = Extract<ToReplica, { kind: 'start' }>;
 
 // The terminal and service managers signal the whole group; the supervisor decides when replicas end.
@@ -42,6 +45,8 @@ async function stop(server: Server, logger: Logger): Promise<void> {
   const complete = await server.stop(hurry.signal);
   logger.info({ complete }, 'replica stopped');
   send({ kind: 'stopped', complete, metrics: await server.measure() });
+  // Lines that nobody reads would keep the process.
+  setTimeout(() => process.exit(), LAST_LINES_MS).unref();
 }
 
 async function serve(start: Start): Promise<void> {

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '../config/schema.ts';
 import { restartDelayMs } from '../execution/restart-policy.ts';
 import { labelled, lasting, ownMetrics, renderTogether } from '../observability/aggregation.ts';
-import type { Logger } from '../observability/logger.ts';
+import { droppedLines, type Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { MetricsSnapshot } from '../observability/tally.ts';
 import type { StartOrder } from '../server.ts';
@@ -34,7 +34,7 @@ export class Supervisor {
   #settings: Settings;
   #places: Place[];
   #logger: Logger;
-  #metrics = new Metrics();
+  #metrics: Metrics;
   #starting = new Set<ReplicaProcess>();
   #retiring = new Set<ReplicaProcess>();
   /** What replicas that have gone had counted. */
@@ -47,6 +47,7 @@ export class Supervisor {
   constructor(settings: Settings & { readonly replicas: number }, logger: Logger) {
     this.#settings = settings;
     this.#logger = logger;
+    this.#metrics = new Metrics(() => droppedLines(logger));
     this.#places = Array.from({ length: settings.replicas }, () => ({
       serving: undefined,
       servingSince: 0,

@@ -1,9 +1,9 @@
 // Every threat and fault, in the order of the published table, and what each is shown by.
 
-import { ACCESS } from './access/rows.ts';
+import { ACCESS, CLOCK, PROCESS_SURROUNDINGS } from './access/rows.ts';
 import { CONTENT } from './content/rows.ts';
 import type { Fault, Row } from './fault.ts';
-import { MODELS } from './models/rows.ts';
+import { MODELS, PROCESS_MEMORY } from './models/rows.ts';
 import { OVERLOAD } from './overload/rows.ts';
 import { PROCESS } from './process/rows.ts';
 import { TRANSPORT } from './transport/rows.ts';
@@ -17,9 +17,9 @@ export interface Chapter {
 export const CHAPTERS: readonly Chapter[] = [
   { letter: 'A', title: 'Transport and HTTP', rows: TRANSPORT },
   { letter: 'B', title: 'Parsing and content', rows: CONTENT },
-  { letter: 'C', title: 'Queue, deadlines, overload', rows: OVERLOAD },
+  { letter: 'C', title: 'Queue, deadlines, overload', rows: [...OVERLOAD, CLOCK] },
   { letter: 'D', title: 'Models', rows: MODELS },
-  { letter: 'E', title: 'Process and machine', rows: PROCESS },
+  { letter: 'E', title: 'Process and machine', rows: [...PROCESS, ...PROCESS_MEMORY, ...PROCESS_SURROUNDINGS] },
   { letter: 'F', title: 'Access and supply chain', rows: ACCESS },
 ];
 
