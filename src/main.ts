@@ -43,7 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const file = (config as string | undefined) ?? process.env.ORTLET_CONFIG;
     return await command(loadSettings({ flags: named, environment: process.env, file }), path);
   } catch (error) {
-    if (!isUsersMistake(error)) throw error;
+    if (!isNoDefect(error)) throw error;
     process.stderr.write(`ortlet: ${(error as Error).message.replaceAll('\n', ' ')}\n`);
     return 1;
   }
@@ -62,10 +62,12 @@ function parseFlags(argv: readonly string[]) {
   });
 }
 
-function isUsersMistake(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? '';
-  const network = ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'NOT_FOUND'];
-  return error instanceof SettingsError || code.startsWith('ERR_PARSE_ARGS') || network.includes(code);
+/** The command line, the settings, or what the system says of files and addresses. */
+function isNoDefect(error: unknown): boolean {
+  const { code = '', syscall } = error as NodeJS.ErrnoException;
+  return (
+    error instanceof SettingsError || code.startsWith('ERR_PARSE_ARGS') || code === 'NOT_FOUND' || syscall !== undefined
+  );
 }
 
 function print(text: string): number {

@@ -21,7 +21,8 @@ export class EngineProcess {
   /** Settles when the child has gone, with a sentence that says how. */
   readonly exited: Promise<string>;
   #child: ChildProcess;
-  #socket: Duplex;
+  /** Not there when the system had no descriptors left for the child. */
+  #socket: Duplex | undefined;
   #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
@@ -31,13 +32,13 @@ export class EngineProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', file ?? 'ignore'],
       env: engineEnvironment(process.env),
     });
-    this.#socket = this.#child.stdio[3] as Duplex;
+    this.#socket = this.#child.stdio?.[3] as Duplex | undefined;
     const reader = new FrameReader((frame) => this.#settle(frame));
-    this.#socket.on('data', (chunk: Buffer) => reader.push(chunk));
-    this.#socket.on('error', () => {}); // The child's exit tells the same, with its reason.
-    createInterface({ input: this.#child.stderr! }).on('line', onLog);
+    this.#socket?.on('data', (chunk: Buffer) => reader.push(chunk));
+    this.#socket?.on('error', () => {}); // The child's exit tells the same, with its reason.
+    if (this.#child.stderr) createInterface({ input: this.#child.stderr }).on('line', onLog);
     this.exited = new Promise((resolve) => {
-      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      this.#child.once('error', ({ code }: NodeJS.ErrnoException) => resolve(`could not be started (${code})`));
       this.#child.once('exit', (code, signal) =>
         resolve(signal ? `was killed by ${signal}` : `exited with code ${code}`),
       );
@@ -59,9 +60,9 @@ export class EngineProcess {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       const chunks = encodeFrame({ ...request, id, elapsedMs: 0 });
-      if (chunks.length > 1) this.#socket.cork();
-      for (const chunk of chunks) this.#socket.write(chunk);
-      if (chunks.length > 1) this.#socket.uncork();
+      if (chunks.length > 1) this.#socket?.cork();
+      for (const chunk of chunks) this.#socket?.write(chunk);
+      if (chunks.length > 1) this.#socket?.uncork();
     });
   }
 
@@ -88,7 +89,7 @@ export class EngineProcess {
     this.#waiting.clear();
     running?.reject(new ServingError('ENGINE_FAILED', `The engine ${how}.`));
     for (const { reject } of notStarted) reject(new NotStartedError(`The engine ${how}.`));
-    this.#socket.destroy();
+    this.#socket?.destroy();
   }
 }
 

@@ -15,6 +15,7 @@ import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { type ApiKey, requireClientCertificates, requireKeys } from './access.ts';
 import { AdminListener } from './admin-listener.ts';
+import { answerClientError } from './client-error.ts';
 import { Connections, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
@@ -83,6 +84,7 @@ const SLOWEST_HANDSHAKE_MS = 20_000;
 const SLOWNESS_CHECK_MS = 5_000;
 const LARGEST_HEAD_BYTES = 16_384;
 const MOST_HEADERS = 100;
+const LARGEST_CONTROL_BODY_BYTES = 65_536;
 /** The pages of /docs run scripts of this server alone, none of them inline, and talk to nobody else. */
 const DOCS_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -90,18 +92,22 @@ const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<App> {
   const { dataPlane, registry, metrics, renderMetrics, logger, certificates } = parts;
-  const onError = createErrorHandler(metrics, logger, options.maxBodyBytes);
+  const onError = createErrorHandler(metrics, logger);
   const transport = {
     headersTimeout: SLOWEST_HEAD_MS,
     connectionsCheckingInterval: SLOWNESS_CHECK_MS,
     maxHeaderSize: LARGEST_HEAD_BYTES,
+    // Node's refusal has no message: requireOneHost has.
+    requireHostHeader: false,
     ...(certificates && tlsOptions(certificates)),
   };
   const app = fastify({
     frameworkErrors: onError,
+    clientErrorHandler: answerClientError as never,
     // Fastify would make a child logger for every request; the lines that are wanted name the request themselves.
     logger: false,
-    bodyLimit: options.maxBodyBytes,
+    // Inference reads its bodies itself; the others are parsed on the event loop.
+    bodyLimit: Math.min(options.maxBodyBytes, LARGEST_CONTROL_BODY_BYTES),
     requestTimeout: SLOWEST_REQUEST_MS,
     // Fastify's types would have another kind of app for HTTPS; nothing here depends on it.
     ...({ [certificates ? 'https' : 'http']: transport } as { http: object }),
@@ -120,7 +126,9 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
     transfers.endSlowBodies();
   }, SLOWNESS_CHECK_MS).unref();
   app.addHook('onClose', () => clearInterval(watch));
-  app.addHook('onRequest', refuseTwoHosts);
+  // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node's own refusal has no message.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  app.addHook('onRequest', requireOneHost);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -188,7 +196,11 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
   loggingRoutes(app, logger, controlAllowed);
   tracingRoutes(app, tracing, dataPlane, controlAllowed);
   sharedMemoryRoutes(app);
-  repositoryRoutes(app, registry, { allowed: controlAllowed, overrides: options.loadOverrides });
+  repositoryRoutes(app, registry, {
+    allowed: controlAllowed,
+    overrides: options.loadOverrides,
+    maxBodyBytes: options.maxBodyBytes,
+  });
   app.get(
     '/metrics',
     {
@@ -230,18 +242,18 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   };
 }
 
-/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400). */
-function refuseTwoHosts({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
-  const { rawHeaders } = raw;
+/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400, as none is). */
+function requireOneHost({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const { rawHeaders, httpVersion } = raw;
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
-  if (hosts < 2) done();
+  if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) done();
   else {
     reply.header('connection', 'close');
-    done(new ServingError('INVALID_REQUEST', `${hosts} Host headers: send one.`));
+    done(new ServingError('INVALID_REQUEST', `${hosts || 'No'} Host headers: send one.`));
   }
 }
 

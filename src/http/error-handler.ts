@@ -5,6 +5,7 @@ import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { linger } from './connections.ts';
+import { retryAfterSeconds } from './retry-after.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
   INVALID_REQUEST: 400,
@@ -28,7 +29,7 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   CANCELLED: 499,
   INFERENCE_FAILED: 422,
   ENGINE_FAILED: 500,
-  NOT_SUPPORTED: 501,
+  NOT_SUPPORTED: 400,
   SERVER_STOPPING: 503,
   INTERNAL: 500,
 };
@@ -40,12 +41,15 @@ const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
   'DEADLINE_UNREACHABLE',
   'RATE_LIMITED',
 ]);
+/** Characters. */
+const LONGEST_MESSAGE = 2000;
 
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
-export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyBytes: number) {
+export function createErrorHandler(metrics: Metrics, logger: Logger) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
-    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, maxBodyBytes);
-    const { code, message, retryAfterMs } = serving;
+    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request);
+    const { code, retryAfterMs } = serving;
+    const message = shorten(serving.message);
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
     const line = { requestId: request.id, code };
@@ -54,7 +58,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
       const { method, routeOptions } = request;
       logger.info({ ...line, status, method, route: routeOptions.url, cause: causeOf(serving) }, message);
     }
-    if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs));
+    if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs, Math.random()));
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
     if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
     // What is left of a body is not read, so the connection cannot be used again.
@@ -76,24 +80,24 @@ export function controlDisabled(what: string): ServingError {
   );
 }
 
-function hasBody({ headers }: FastifyRequest): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+/** Messages quote names of the caller's, which may be as long as the body. */
+function shorten(message: string): string {
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…`;
 }
 
-/** Whole seconds, at least 1, with up to a quarter more or less so that refused clients do not come back at once. */
-function retryAfterSeconds(ms: number): number {
-  return Math.max(1, Math.round((ms / 1000) * (0.75 + Math.random() / 2)));
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 function causeOf({ cause }: ServingError): string | undefined {
   return cause instanceof Error ? cause.message : undefined;
 }
 
-function fromFramework(error: FastifyError, maxBodyBytes: number): ServingError {
+function fromFramework(error: FastifyError, { routeOptions }: FastifyRequest): ServingError {
   if (error.statusCode === 413) {
     return new ServingError(
       'BODY_TOO_LARGE',
-      `The body exceeds the maximum allowed size of ${maxBodyBytes} bytes (maxBodyBytes).`,
+      `The body exceeds the maximum allowed size of ${routeOptions.bodyLimit} bytes on this route.`,
     );
   }
   if (error.statusCode !== undefined && error.statusCode < 500)

@@ -195,7 +195,9 @@ async function startEngines(
     // The runtime's messages name files; the index must not.
     const { message } = error as Error;
     const hidden = path === undefined ? message : message.replaceAll(dirname(path), '…');
-    throw new ServingError('MODEL_LOAD_FAILED', hidden.replaceAll(/\/\S*onnxruntime_src\S*/g, '…'), { cause: error });
+    throw new ServingError('MODEL_LOAD_FAILED', hidden.replaceAll(/(?<!\S)\S*\/onnxruntime_src\S*/g, '…'), {
+      cause: error,
+    });
   }
 }
 

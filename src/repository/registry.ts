@@ -236,9 +236,11 @@ export class Registry {
   }
 }
 
-/** For clients: errors of the file system name paths. */
+/** Fit for clients: the system's own words would name paths. */
 function reasonOf(error: unknown): string {
-  return error instanceof ServingError ? error.message : 'an internal error; see the log';
+  if (error instanceof ServingError) return error.message;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return syscall === undefined ? 'an internal error; see the log' : `its files could not be read (${code})`;
 }
 
 async function retire(model: Model | undefined): Promise<void> {

@@ -117,12 +117,14 @@ export class ServerUnderTest {
   }
 }
 
-function residentBytes(pid: number): number {
+/** Resident memory of a process, in bytes. */
+export function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
-function childrenOf(pid: number): readonly number[] {
+/** The processes whose parent a process is. */
+export function childrenOf(pid: number): readonly number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
   );
