@@ -49,9 +49,14 @@ export class ServerUnderTest {
     this.exited = once(this.#child, 'exit').then(([code, signal]) => signal ?? code);
   }
 
+  /** Without waiting for anything. */
+  static async launch(launch: Launch): Promise<ServerUnderTest> {
+    return new ServerUnderTest(launch.port ?? (await freePort()), launch);
+  }
+
   /** Resolves when it is ready. @throws Error with what it printed when it does not come up */
   static async start(launch: Launch): Promise<ServerUnderTest> {
-    const server = new ServerUnderTest(launch.port ?? (await freePort()), launch);
+    const server = await ServerUnderTest.launch(launch);
     try {
       await server.ready();
     } catch (error) {

@@ -1,7 +1,8 @@
 // From the start to the end of the process: signals at every moment, errors that nobody caught, starts that fail.
 
 import { spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { doubling, repositoryOf, slow } from '../fixtures/models.ts';
 import { isAlive, launch, MAIN } from '../fixtures/process.ts';
@@ -84,6 +85,20 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     expect(engines.filter(isAlive)).toEqual([]);
     await loading;
   });
+});
+
+test('a connection on which nothing was ever asked does not hold up the end', async () => {
+  using repository = repositoryOf({ 'm.onnx': doubling() });
+  using server = await served(repository.path);
+  const { address } = await server.logged('ready');
+  const silent = connect(Number(new URL(address!).port), '127.0.0.1').resume();
+  // The server knows it when it has answered one that was opened later.
+  await once(silent, 'connect');
+  expect((await server.infer()).status).toBe(200);
+  const closed = once(silent, 'close');
+  server.child.kill('SIGTERM');
+  expect(await server.exited).toBe(0);
+  await closed;
 });
 
 test('SIGHUP to one process does not end it', async () => {

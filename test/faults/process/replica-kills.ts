@@ -25,8 +25,9 @@ export const replicaKills: Fault = {
     await callers.more(100);
     for (let i = 0; i < kills; i++) {
       const at = performance.now();
-      process.kill(serving(server)[random() < 0.5 ? 0 : 1]!, 'SIGKILL');
-      await until(() => serving(server).length === 2, REPLACE_LIMIT_MS);
+      const victim = serving(server)[random() < 0.5 ? 0 : 1]!;
+      process.kill(victim, 'SIGKILL');
+      await until(() => !isAlive(victim) && serving(server).length === 2, REPLACE_LIMIT_MS);
       await callers.more(20);
       if (length === 'full') await delay(Math.max(0, EVERY_MS - (performance.now() - at)));
       progress(i + 1, kills);
