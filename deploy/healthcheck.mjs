@@ -1,7 +1,9 @@
 // The container's health check: exit code 0 when a health route of the server answers 200 in time, else 1.
 // Usage: node healthcheck.mjs [path], by default /v2/health/live; the port is ORTLET_PORT's. Nothing to install.
+// With ORTLET_TLS_CERTIFICATE it asks by HTTPS; whose certificate it is does not matter on the way to oneself.
 
-import { get } from 'node:http';
+import * as http from 'node:http';
+import * as https from 'node:https';
 
 const path = process.argv[2] ?? '/v2/health/live';
 const port = process.env.ORTLET_PORT ?? '8080';
@@ -11,7 +13,9 @@ function fail(why) {
   process.exit(1);
 }
 
-get({ host: '127.0.0.1', port, path, timeout: 2000 }, (response) => {
+const { get } = process.env.ORTLET_TLS_CERTIFICATE ? https : http;
+
+get({ host: '127.0.0.1', port, path, timeout: 2000, rejectUnauthorized: false }, (response) => {
   if (response.statusCode === 200) process.exit(0);
   fail(`answered ${response.statusCode}`);
 })

@@ -14,8 +14,10 @@ export const ERROR_CODES = {
     'A tensor does not fit the model: name, datatype, shape or an element. Correct it as the message says.',
   BODY_TOO_LARGE: 'The body is over `maxBodyBytes`. Send less at a time, or ask the operator to raise the setting.',
   UNSUPPORTED_ENCODING: 'The body has a `Content-Encoding` other than gzip, deflate or identity.',
+  REQUEST_TIMEOUT: 'The body came too slowly, or stopped coming. Send it again, without pauses.',
   UNAUTHENTICATED: 'The server asks for a key, and there is none that it knows in `Authorization: Bearer <key>`.',
-  PERMISSION_DENIED: 'The key has not the scope that the route needs. Ask the operator for a key that has.',
+  PERMISSION_DENIED:
+    'The key has not the scope that the route needs, or the connection no client certificate that the server trusts. Ask the operator for one.',
   RATE_LIMITED: 'The key has used up its requests per second. Retry after `Retry-After`.',
   NOT_FOUND: 'No such route. See `/docs` for the routes there are.',
   METHOD_NOT_ALLOWED: 'The route exists, with another method. The `Allow` header names it.',
@@ -24,7 +26,8 @@ export const ERROR_CODES = {
     'The model is loading, unloading or failed to load; the message says which. Retry after `Retry-After`.',
   MODEL_CONTROL_DISABLED: 'Loading, unloading and changing what is logged need `modelControl: explicit`.',
   MODEL_LOAD_FAILED: 'The model could not be loaded; the message says why. A version that served before serves on.',
-  QUEUE_FULL: 'More requests are waiting than the model may queue. Retry after `Retry-After`.',
+  QUEUE_FULL:
+    'More requests are waiting than the model may queue, or more bytes are inside than the server may hold. Retry after `Retry-After`.',
   QUEUE_TIMEOUT: 'The deadline passed while the request waited; it was not run. Retry later, or allow more time.',
   DEADLINE_UNREACHABLE:
     'The deadline would pass before the answer is there, going by what waits already. Retry after `Retry-After`, or allow more time.',

@@ -8,15 +8,17 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { CoreShare } from './batching/core-share.ts';
+import { readCertificates } from './config/certificates.ts';
 import type { Settings } from './config/schema.ts';
 import { coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
-import { createApp } from './http/app.ts';
+import { type App, createApp } from './http/app.ts';
+import { ConnectionDraining } from './http/draining.ts';
 import { readiness } from './http/routes/health.ts';
 import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver, type Surroundings } from './model/loader.ts';
 import type { Model } from './model/model.ts';
 import { findSources, type ModelSource } from './model/source.ts';
-import { createLogger, type Logger } from './observability/logger.ts';
+import { createLogger, droppedLines, type Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { MetricsSnapshot } from './observability/tally.ts';
 import { fingerprints } from './repository/fingerprint.ts';
@@ -43,11 +45,24 @@ export interface Server {
    * @param hurry ends the delay
    */
   stop(hurry?: AbortSignal): Promise<boolean>;
+  /**
+   * Accepts no connection any more, for others that listen on the same port, and serves those there are.
+   * Resolves when all have gone, or at the drain limit, when the idle ones have been cut off.
+   */
+  retire(): Promise<void>;
+  /**
+   * Reads the certificates again, for connections to come. False when there are none to read.
+   * @throws SettingsError when they are no good; those of before are kept
+   */
+  renewCertificates(): boolean;
   /** Logs and counts an error that nobody caught; the process can only end well after one. */
   uncaught(error: unknown): void;
   /** What this process has counted. */
   measure(): Promise<MetricsSnapshot>;
 }
+
+/** A request is on its way for less than this, from anywhere on earth; a server that nobody asks anything ends so late. */
+const IDLE_PATIENCE_MS = 300;
 
 export type StartOrder = 'listen first' | 'load first' | 'listen if ready';
 
@@ -57,18 +72,23 @@ export interface ServerGroup {
   renderMetrics(): Promise<string>;
 }
 
+/** @throws SettingsError for certificates that are no good */
 export async function createServer(
   settings: Settings,
   logger: Logger = createLogger(settings.logLevel),
   group?: ServerGroup,
 ): Promise<Server> {
-  const metrics = new Metrics();
+  const certificates = readCertificates(settings);
+  const metrics = new Metrics(() => droppedLines(logger));
   const ended = new AbortController();
   const registry = createRegistry(settings, metrics, logger, ended.signal);
   const admission = new Admission(settings.maxInFlightBytes);
   const dataPlane = new DataPlane(registry, admission);
   const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
-  const app = await createApp({ dataPlane, registry, metrics, renderMetrics, logger }, settings);
+  const parts = { dataPlane, registry, metrics, renderMetrics, logger, certificates };
+  const { app, admin, renewCertificates } = await createApp(parts, settings);
+  const listeners = admin ? [app.server, admin.server] : [app.server];
+  const connections = listeners.map((listener) => new ConnectionDraining(listener));
 
   return {
     app,
@@ -80,7 +100,13 @@ export async function createServer(
     async start(onProgress, order = 'listen first') {
       registry.scan();
       const poller = settings.modelControl === 'poll' ? new Poller(look(settings), registry) : undefined;
-      const listen = () => app.listen({ host: settings.host, port: settings.port });
+      const listen = async () => {
+        if (admin) logger.info({ address: await admin.listen() }, 'admin routes');
+        return app.listen({ host: hostOf(settings), port: settings.port }).catch((error) => {
+          admin?.server.close();
+          throw error;
+        });
+      };
       const early = order === 'listen first' ? await listen() : undefined;
       await registry.loadAll(onProgress);
       if (order === 'listen if ready') readiness(dataPlane);
@@ -93,7 +119,16 @@ export async function createServer(
       ended.abort();
       // Without a listener nobody has to be sent elsewhere.
       if (app.server.listening) await delay(settings.shutdownDelayMs, undefined, { signal: hurry }).catch(() => {});
-      return stop(app, admission, registry, settings.drainTimeoutMs);
+      return stop({ app, admin, connections, admission, registry }, settings.drainTimeoutMs, hurry);
+    },
+    async retire() {
+      const { drainTimeoutMs } = settings;
+      await Promise.race([drain(connections, drainTimeoutMs), delay(drainTimeoutMs, undefined, { ref: false })]);
+    },
+    renewCertificates() {
+      const renewed = readCertificates(settings);
+      if (renewed) renewCertificates(renewed);
+      return renewed !== undefined;
     },
     uncaught(error) {
       metrics.errorUncaught();
@@ -101,6 +136,11 @@ export async function createServer(
     },
     measure: () => metrics.measure(),
   };
+}
+
+/** Fastify listens on both addresses of localhost and gives us one of the two servers: the other's certificate would stay. */
+function hostOf({ host, tlsCertificate }: Settings): string {
+  return tlsCertificate !== undefined && host === 'localhost' ? '127.0.0.1' : host;
 }
 
 function look({ models }: Settings): Fingerprints {
@@ -120,28 +160,42 @@ async function poll(poller: Poller, settings: Settings, signal: AbortSignal, log
   }
 }
 
+interface Parts extends Pick<App, 'app' | 'admin'> {
+  /** Of each listener. */
+  readonly connections: readonly ConnectionDraining[];
+  readonly admission: Admission;
+  readonly registry: Registry;
+}
+
+async function drain(
+  connections: readonly ConnectionDraining[],
+  patienceMs: number,
+  hurry?: AbortSignal,
+): Promise<void> {
+  await Promise.all(connections.map((each) => each.drain(patienceMs, hurry)));
+}
+
 /** From the edge inwards: connections, requests, models, engines; one limit for all. */
 async function stop(
-  app: FastifyInstance,
-  admission: Admission,
-  registry: Registry,
+  { app, admin, connections, admission, registry }: Parts,
   drainTimeoutMs: number,
+  hurry: AbortSignal | undefined,
 ): Promise<boolean> {
+  const listeners = admin ? [app.server, admin.server] : [app.server];
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), drainTimeoutMs);
   });
   const drained = (async () => {
-    // A connection that was busy when the listener closed stays open for its next request unless it is closed when idle.
-    const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
-    await app.close().finally(() => clearInterval(sweep));
+    await drain(connections, Math.min(IDLE_PATIENCE_MS, drainTimeoutMs), hurry);
+    await app.close();
     await admission.close();
     await registry.stop();
     return true;
   })();
   const complete = await Promise.race([drained, limit]);
   clearTimeout(timer);
-  if (!complete) app.server.closeAllConnections();
+  if (!complete) for (const listener of listeners) listener.closeAllConnections();
   await registry.close();
   return complete;
 }
@@ -204,6 +258,10 @@ function observe(name: string, version: string, metrics: Metrics, log: Logger): 
     engineExited: (enginePid, how) => {
       model.engineExited();
       log.warn({ enginePid, how }, 'engine lost');
+    },
+    engineRecycled: (enginePid, residentBytes) => {
+      model.engineRecycled();
+      log.info({ enginePid, residentBytes }, 'engine recycled');
     },
     profilePassedOver: (reason) => log.warn({ reason }, 'profile not used'),
     engineLog: (line) => log.warn({ engine: line }, 'engine output'),

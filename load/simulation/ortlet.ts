@@ -3,7 +3,7 @@
 import { refuse } from '../../src/batching/admission.ts';
 import { Arrivals } from '../../src/batching/arrivals.ts';
 import { EXPLORE_EVERY, hopeless, nextBatch } from '../../src/batching/batch-policy.ts';
-import { CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
+import { type CoreRun, CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
 import type { Occasion } from '../../src/batching/policy-state.ts';
 import { PRIORITY_STEP_MS } from '../../src/batching/queue-entry.ts';
@@ -38,7 +38,7 @@ class OrtletPolicy implements SimulatedPolicy {
   readonly #costs: CostModel;
   readonly #arrivals = new Arrivals();
   #entries = new Map<SimulatedRequest, Entry>();
-  #running: { readonly endsAt: number; readonly ended: () => void } | undefined;
+  #running: { readonly endsAt: number; readonly cores: CoreRun } | undefined;
   #engineWasIdle = true;
   #waitingSince: number | undefined;
   #batches = 0;
@@ -105,13 +105,15 @@ class OrtletPolicy implements SimulatedPolicy {
       return decision;
     }
     const { requests: entries } = decision;
-    const predictedMs = this.#costs.predictMs(workOf(entries));
-    const startsAt = this.#cores.startsAt(this.#user, predictedMs);
+    const work = workOf(entries);
+    const aloneMs = this.#costs.aloneMs(work);
+    const startsAt = this.#cores.startsAt(this.#user, aloneMs);
     if (startsAt !== undefined) return { waitUntil: startsAt };
     this.#waitingSince = undefined;
     this.#batches++;
     for (const entry of entries) this.#queue.remove(entry);
-    this.#running = { endsAt: now + predictedMs, ended: this.#cores.started(this.#user, predictedMs) };
+    const endsAt = now + this.#costs.predictMs(work);
+    this.#running = { endsAt, cores: this.#cores.started(this.#user, aloneMs) };
     return { requests: entries.map(({ request }) => request) };
   }
 
@@ -124,14 +126,14 @@ class OrtletPolicy implements SimulatedPolicy {
       for (const part of recovery.retries) this.#runAgain(part);
     } else {
       const work = workOf(entries);
-      this.#costs.observe(work, ms);
+      this.#costs.observe(work, ms, this.#running!.cores.crowded);
       this.#arrivals.answered(this.#now(), windowMs(this.#costs, work));
     }
     for (const { request } of failed ? guilty : entries) this.#entries.delete(request);
-    const { ended } = this.#running!;
+    const { cores } = this.#running!;
     this.#running = undefined;
     this.#engineWasIdle = false;
-    ended();
+    cores.end();
     return guilty.map(({ request }) => request);
   }
 

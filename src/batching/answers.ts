@@ -4,6 +4,7 @@ import { ServingError } from '../errors.ts';
 
 const UNLOADED_RETRY_MS = 1000;
 const FAILURE_RETRY_MS = 5000;
+const ADVICE = 'do not send them unchanged, and tell the operator.';
 
 export function cancelled(): ServingError {
   return new ServingError('CANCELLED', 'The client closed the connection.');
@@ -19,8 +20,13 @@ export function unavailable(failure: string): ServingError {
   return new ServingError('MODEL_NOT_READY', message, { retryAfterMs: FAILURE_RETRY_MS });
 }
 
+/** @param last what the second engine died of */
+export function killedTwice(last: ServingError): ServingError {
+  return new ServingError('ENGINE_FAILED', `${last.message} It was the second that died of these inputs: ${ADVICE}`);
+}
+
 export function harmful(): ServingError {
-  return new ServingError('ENGINE_FAILED', 'These inputs have killed two engines before, and are not run again.');
+  return new ServingError('ENGINE_FAILED', `These inputs have killed two engines and are not run again: ${ADVICE}`);
 }
 
 export function lateInRun(): ServingError {

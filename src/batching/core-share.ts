@@ -13,10 +13,19 @@ export interface CoreUser {
   start(): void;
 }
 
+/** A run that is counted. */
+export interface CoreRun {
+  /** Whether it had, at any time so far, to share its cores with runs of other users. */
+  readonly crowded: boolean;
+  /** To be called when it has ended; calls those who may start then, the one that has used least first. */
+  end(): void;
+}
+
 interface Run {
   readonly user: CoreUser;
   readonly startedAt: number;
   readonly endsAt: number;
+  crowded: boolean;
 }
 
 /** Runs shorter than this never wait, in milliseconds. */
@@ -47,7 +56,7 @@ export class CoreShare {
 
   /**
    * Whether a user must wait with a run.
-   * @param predictedMs time of the run
+   * @param predictedMs time of the run with its cores to itself
    * @returns undefined: it may start at once; an instant: by then, and when a run of another user ends
    */
   startsAt(user: CoreUser, predictedMs: number): number | undefined {
@@ -65,22 +74,38 @@ export class CoreShare {
     return busy > this.#cores && startsAt > now && Number.isFinite(startsAt) ? startsAt : undefined;
   }
 
-  /**
-   * Counts a run from now on.
-   * @returns to be called when it has ended; calls those who may start then, the one that has used least first
-   */
-  started(user: CoreUser, predictedMs: number): () => void {
+  /** Counts a run from now on. @param predictedMs its time with its cores to itself */
+  started(user: CoreUser, predictedMs: number): CoreRun {
     this.#activate(user);
     const startedAt = this.#now();
-    const run = { user, startedAt, endsAt: startedAt + predictedMs };
+    const run: Run = { user, startedAt, endsAt: startedAt + predictedMs, crowded: false };
     this.#runs.add(run);
-    return () => {
-      this.#runs.delete(run);
-      const used = this.#used.get(user);
-      if (used !== undefined) this.#used.set(user, used + (this.#now() - startedAt) * user.threads);
-      if (!user.wantsToStart() && ![...this.#runs].some((other) => other.user === user)) this.#active.delete(user);
-      this.#startNext();
+    if (this.#runs.size > 1) this.#noteCrowd(user);
+    return {
+      get crowded() {
+        return run.crowded;
+      },
+      end: () => this.#ended(run),
     };
+  }
+
+  #noteCrowd(user: CoreUser): void {
+    let [busy, others] = [0, 0];
+    for (const run of this.#runs) {
+      busy += run.user.threads;
+      if (run.user !== user) others += run.user.threads;
+    }
+    if (others === 0 || user.threads === 0 || busy <= this.#cores) return;
+    for (const run of this.#runs) if (run.user.threads > 0) run.crowded = true;
+  }
+
+  #ended(run: Run): void {
+    const { user, startedAt } = run;
+    this.#runs.delete(run);
+    const used = this.#used.get(user);
+    if (used !== undefined) this.#used.set(user, used + (this.#now() - startedAt) * user.threads);
+    if (!user.wantsToStart() && ![...this.#runs].some((other) => other.user === user)) this.#active.delete(user);
+    this.#startNext();
   }
 
   /** Time in which a user wanted nothing is not saved up: it comes back with as much as the least of the others has. */

@@ -8,6 +8,9 @@
 //      │  ●   ●
 //      └──┴───┴────┴────┴─ work
 //         1   2    4    8
+//
+// The curve is what a run takes with its cores to itself. Runs that had to share them tell nothing about it, only how much longer
+// everything takes at the moment.
 
 /** One point of a model's batch curve: a run of so many rows took so long, seen from the server, in milliseconds. */
 export interface BatchCurvePoint {
@@ -20,10 +23,14 @@ const LEARN = 0.15;
 /** A larger batch is worth its latency while it makes a row at least so much cheaper. */
 const KNEE_GAIN = 0.05;
 const MOST_KNOTS = 40;
+/** One run that was held up says little. */
+const MOST_SLOWDOWN = 10;
 
 export class CostModel {
   #knots: (number | undefined)[] = [];
   #error = 0;
+  /** How many times as long as alone runs take now. */
+  #slowdown = 1;
   /** The limit that was asked for last, until more is learnt. */
   #limitOf = 0;
   #limit = 0;
@@ -50,17 +57,28 @@ export class CostModel {
 
   /**
    * Learns from a finished run.
+   * @param crowded whether it had to share its cores
    * @returns what had been predicted for it, in milliseconds; 0: nothing
    */
-  observe(work: number, ms: number): number {
+  observe(work: number, ms: number, crowded = false): number {
     const predicted = this.predictMs(work);
     if (predicted > 0 && ms > 0) this.#error += LEARN * (Math.min(1, Math.abs(predicted - ms) / ms) - this.#error);
-    this.#learn(work, ms, LEARN);
+    if (!crowded || !this.calibrated) this.#learn(work, ms, LEARN);
+    const slowdown = crowded ? Math.max(1, ms / Math.max(Number.EPSILON, this.aloneMs(work))) : 1;
+    this.#slowdown += LEARN * (Math.min(MOST_SLOWDOWN, slowdown) - this.#slowdown);
     return predicted;
   }
 
-  /** Predicted time of one run in milliseconds, never negative; 0 while nothing was observed. @param work from 1 */
+  /**
+   * Predicted time of one run as things are now, in milliseconds, never negative; 0 while nothing was observed.
+   * @param work from 1
+   */
   predictMs(work: number): number {
+    return this.aloneMs(work) * this.#slowdown;
+  }
+
+  /** The same with its cores to itself. */
+  aloneMs(work: number): number {
     const below = 31 - Math.clz32(work || 1);
     const [low, high] = [this.#at(below), this.#at(below + 1)];
     return low + (high - low) * ((work || 1) / 2 ** below - 1);
@@ -88,7 +106,7 @@ export class CostModel {
 
   #knee(most: number): number {
     const tried = Object.keys(this.#knots).map((knot) => 2 ** Number(knot));
-    const costs = tried.map((work) => this.predictMs(work) / work);
+    const costs = tried.map((work) => this.aloneMs(work) / work);
     const best = Math.min(...costs);
     const knee = tried.find((_, i) => costs[i]! <= best * (1 + KNEE_GAIN));
     return knee === undefined || knee === tried.at(-1) ? most : Math.min(most, knee);
@@ -104,7 +122,7 @@ export class CostModel {
       return;
     }
     // As far as both knots together must move for the prediction to be right, each by its share (normalised least mean squares).
-    const step = (rate * (ms - this.predictMs(work))) / ((1 - share) ** 2 + share ** 2);
+    const step = (rate * (ms - this.aloneMs(work))) / ((1 - share) ** 2 + share ** 2);
     const [low, high] = [this.#at(below), this.#at(below + 1)];
     this.#knots[below] = Math.max(0, low + step * (1 - share));
     if (share > 0) this.#knots[below + 1] = Math.max(0, high + step * share);

@@ -27,6 +27,12 @@ export class Deadlines<Item extends WithDeadline> {
     if (deadlineAt < this.#firesAt) this.#arm(deadlineAt);
   }
 
+  /** Looks no more; what has the timer would stay in memory until it fires. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#firesAt = Number.NEGATIVE_INFINITY;
+  }
+
   #arm(at: number): void {
     clearTimeout(this.#timer);
     this.#firesAt = at;

@@ -8,12 +8,12 @@ import type { PaddingPlan } from '../tensor/padding.ts';
 import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
-import { cancelled, failed, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
+import { cancelled, failed, killedTwice, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
 import type { BatchObserver } from './batch-observer.ts';
 import { EXPLORE_EVERY, hopeless, nextBatch } from './batch-policy.ts';
-import type { CoreShare, CoreUser } from './core-share.ts';
+import type { CoreRun, CoreShare, CoreUser } from './core-share.ts';
 import type { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
 import { Isolation } from './isolation.ts';
@@ -46,6 +46,7 @@ interface Run {
   readonly dispatchedAt: number;
   /** When it is expected to end. */
   readonly endsAt: number;
+  readonly cores: CoreRun;
 }
 
 export class DynamicBatcher implements Scheduler {
@@ -183,8 +184,8 @@ export class DynamicBatcher implements Scheduler {
       return false;
     }
     const batch = new Batch(decision.requests, decision.reason, this.#options.padding);
-    const predictedMs = this.#costs.predictMs(batch.work);
-    const startsAt = occasion === 'ahead' ? undefined : cores.startsAt(this.#user, predictedMs);
+    const aloneMs = this.#costs.aloneMs(batch.work);
+    const startsAt = occasion === 'ahead' ? undefined : cores.startsAt(this.#user, aloneMs);
     if (startsAt !== undefined) {
       this.#wakeAt(startsAt);
       return false;
@@ -194,8 +195,8 @@ export class DynamicBatcher implements Scheduler {
     for (const entry of batch.entries) this.#queue.remove(entry);
     let beginsAt = now;
     if (occasion === 'ahead') for (const { endsAt } of this.#running) beginsAt = Math.max(beginsAt, endsAt);
-    const run = { batch, dispatchedAt: now, endsAt: beginsAt + predictedMs };
-    void this.#run(run, cores.started(this.#user, predictedMs));
+    const endsAt = beginsAt + this.#costs.predictMs(batch.work);
+    void this.#run({ batch, dispatchedAt: now, endsAt, cores: cores.started(this.#user, aloneMs) });
     return true;
   }
 
@@ -241,7 +242,7 @@ export class DynamicBatcher implements Scheduler {
     return this.#engineWasIdle ? 'idle' : 'slot_freed';
   }
 
-  async #run(run: Run, ended: () => void): Promise<void> {
+  async #run(run: Run): Promise<void> {
     const { batch, dispatchedAt } = run;
     const { entries, beginBy } = batch;
     this.#running.add(run);
@@ -263,11 +264,11 @@ export class DynamicBatcher implements Scheduler {
     this.#running.delete(run);
     this.#engineWasIdle = false;
     // Whoever has something to run may start now: others too, where cores are short.
-    ended();
+    run.cores.end();
     this.#report();
   }
 
-  #answer({ batch, dispatchedAt }: Run, result: ExecutionResult, inputMs: number): void {
+  #answer({ batch, dispatchedAt, cores }: Run, result: ExecutionResult, inputMs: number): void {
     const { entries, rows, reason, work } = batch;
     const { outputs, computeMs, engineMs, startedAt } = result;
     const receivedAt = this.#options.now();
@@ -275,7 +276,7 @@ export class DynamicBatcher implements Scheduler {
     const parts = batch.split(outputs);
     const outputMs = this.#options.now() - receivedAt;
     const late = entries.filter((entry) => entry.context.deadlineAt < startedAt).length;
-    const predictedMs = this.#costs.observe(work, engineMs);
+    const predictedMs = this.#costs.observe(work, engineMs, cores.crowded);
     this.#arrivals.answered(receivedAt, windowMs(this.#costs, work));
     this.#observer.batchExecuted({
       rows,
@@ -298,7 +299,8 @@ export class DynamicBatcher implements Scheduler {
   #recover(entries: readonly Entry[], error: ServingError): void {
     this.#observer.batchFailed();
     const { guilty, retries } = this.#isolation.recover(entries, error);
-    for (const entry of guilty) this.#settle(entry, error);
+    const answer = error.code === 'ENGINE_FAILED' ? killedTwice(error) : error;
+    for (const entry of guilty) this.#settle(entry, answer);
     for (const part of retries) this.#requeue(part);
   }
 
@@ -326,6 +328,8 @@ export class DynamicBatcher implements Scheduler {
 
   #finishIfStopped(): void {
     if (!this.#stopped || this.#inFlight > 0) return;
+    clearTimeout(this.#waking);
+    this.#deadlines.end();
     this.#options.cores.leave(this.#user);
     this.#stopped.resolve();
   }

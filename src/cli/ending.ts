@@ -5,6 +5,9 @@ import type { Logger } from '../observability/logger.ts';
 /** Beyond the delay and the drain limit: whatever still runs then is hung. */
 const MARGIN_MS = 3000;
 
+/** For the last log lines to be written in. */
+const LAST_LINES_MS = 1000;
+
 export interface Ending {
   /** Resolves with what began the end: a signal's name, or `uncaught error`. */
   readonly begun: Promise<string>;
@@ -47,5 +50,8 @@ export async function endWithin(
   setTimeout(() => process.exit(1), limits.shutdownDelayMs + limits.drainTimeoutMs + MARGIN_MS).unref();
   const complete = await stop();
   logger.info({ complete }, 'stopped');
-  return complete && process.exitCode !== 1 ? 0 : 1;
+  const code = complete && process.exitCode !== 1 ? 0 : 1;
+  // Lines that nobody reads would keep the process.
+  setTimeout(() => process.exit(code), LAST_LINES_MS).unref();
+  return code;
 }

@@ -1,17 +1,23 @@
 // `ortlet serve`: until a signal comes.
 
 import { isIPv4 } from 'node:net';
+import { readCertificates } from '../config/certificates.ts';
 import { SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { readCpuLimits, shareLimits } from '../execution/cpu-plan.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
-import { createServer } from '../server.ts';
+import { createServer, type Server } from '../server.ts';
 import { letHeapGrow } from '../supervisor/heap.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { awaitEnding, endWithin } from './ending.ts';
 import { progressBar } from './progress.ts';
 
 export async function serve(settings: Settings): Promise<number> {
+  if (settings.adminPort !== undefined && settings.modelControl !== 'explicit') {
+    throw new SettingsError(
+      `adminPort needs modelControl 'explicit': with '${settings.modelControl}' no route answers there alone`,
+    );
+  }
   return settings.replicas === 1 ? serveAlone(settings) : serveReplicas(settings);
 }
 
@@ -26,9 +32,18 @@ async function serveAlone(settings: Settings): Promise<number> {
     logger.info({ address, models: server.registry.names(), unready: server.registry.unready }, 'ready');
     sayWhere(address);
   });
-  process.on('SIGHUP', () => logger.info({ signal: 'SIGHUP' }, 'nothing to reload'));
+  process.on('SIGHUP', () => renewCertificates(server, logger));
   await Promise.race([started, begun]);
   return endWithin(settings, await begun, () => server.stop(hurry), logger);
+}
+
+function renewCertificates(server: Server, logger: Logger): void {
+  const line = { signal: 'SIGHUP' };
+  try {
+    logger.info(line, server.renewCertificates() ? 'certificates renewed' : 'nothing to reload');
+  } catch (error) {
+    logger.error({ ...line, how: (error as Error).message }, 'certificates not renewed: those of before are kept');
+  }
 }
 
 /** The same, by several processes behind one port; SIGHUP replaces them one after the other. */
@@ -37,6 +52,8 @@ async function serveReplicas(settings: Settings): Promise<number> {
     const why = 'a request to load or unload a model would reach one replica alone';
     throw new SettingsError(`replicas '${settings.replicas}' and modelControl 'explicit' exclude each other: ${why}`);
   }
+  // Replicas read them for themselves, when each of them starts.
+  readCertificates(settings);
   const { replicas } = shareLimits(readCpuLimits(), settings.replicas);
   const logger = createLogger(settings.logLevel);
   warnIfOpen(settings, logger);
@@ -54,10 +71,17 @@ async function serveReplicas(settings: Settings): Promise<number> {
   return endWithin(settings, await begun, () => supervisor.stop(hurry), logger);
 }
 
-function warnIfOpen({ host, apiKeys, modelControl }: Settings, logger: Logger): void {
-  if (apiKeys.length > 0 || isLoopback(host)) return;
-  const what = modelControl === 'explicit' ? 'use, load and unload the models' : 'use the models';
-  logger.warn({ host }, `NO API KEYS: whoever reaches this address may ${what}; make a key with: ortlet key <name>`);
+function warnIfOpen(
+  { host, apiKeys, tlsClientCa, modelControl, adminHost, adminPort }: Settings,
+  logger: Logger,
+): void {
+  if (apiKeys.length > 0 || tlsClientCa !== undefined) return;
+  const warn = (host: string, what: string) =>
+    logger.warn({ host }, `NO API KEYS: whoever reaches this address may ${what}; make a key with: ortlet key <name>`);
+  const all = 'use, load and unload the models';
+  const admin = modelControl === 'explicit' && adminPort === undefined;
+  if (!isLoopback(host)) warn(host, admin ? all : 'use the models');
+  if (adminPort !== undefined && !isLoopback(adminHost)) warn(adminHost, all);
 }
 
 function isLoopback(host: string): boolean {

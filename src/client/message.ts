@@ -98,7 +98,7 @@ interface WireAnswer {
 }
 
 /** A string, which is left alone, or one of the numbers that JSON.parse refuses or rounds. */
-const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN|(?<![\d.])-?\d{16,}(?![\d.eE])/g;
+const TOKENS = /(?<!\\)"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN|(?<![\d.])-?\d{16,}(?![\d.eE])/g;
 
 /**
  * Numbers that JSON.parse refuses or rounds become strings; the datatype beside them says that they are none.

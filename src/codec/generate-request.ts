@@ -33,7 +33,7 @@ export function decodeGenerate(body: Uint8Array, model: DecodingTarget): Generat
   const { value, ranges } = liftJson(bytes, (path) => isInput(path, keys));
   const { id, parameters = {}, ...members } = checkEnvelope(value);
   const inputs = new Map<string, Tensor>();
-  const others: Record<string, unknown> = {};
+  const others: Record<string, unknown> = Object.create(null);
   let aliased = false;
   // `parameters` may hold all that stands beside it.
   for (const [key, content] of [...Object.entries(members), ...Object.entries(parameters)]) {

@@ -26,6 +26,8 @@ export interface LiftedJson {
 export const DEEPEST_NESTING = 100;
 /** Objects and arrays outside tensor data: over twice what a request with the most tensors needs. */
 const MOST_CONTAINERS = 20_000;
+/** Values outside tensor data: an object of a million keys would take 35 times its text. */
+const MOST_VALUES = 100_000;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -66,6 +68,7 @@ function findValues(bytes: Buffer, isLifted: (path: readonly string[]) => boolea
   const path: string[] = [];
   const inObject: boolean[] = [];
   let containers = 0;
+  let values = 0;
   let keyExpected = false;
   for (let i = 0; i < bytes.length; i++) {
     switch (bytes[i]) {
@@ -74,7 +77,8 @@ function findValues(bytes: Buffer, isLifted: (path: readonly string[]) => boolea
         keyExpected = bytes[i] === OPEN_OBJECT;
         inObject.push(keyExpected);
         path.push('');
-        if (++containers > MOST_CONTAINERS || path.length > DEEPEST_NESTING) throw tooMuch(path.length);
+        if (path.length > DEEPEST_NESTING) throw tooDeep();
+        if (++containers > MOST_CONTAINERS) throw tooMany(`${MOST_CONTAINERS} objects and arrays`);
         break;
       case CLOSE_OBJECT:
       case CLOSE_ARRAY:
@@ -83,6 +87,7 @@ function findValues(bytes: Buffer, isLifted: (path: readonly string[]) => boolea
         keyExpected = false;
         break;
       case COMMA:
+        if (++values > MOST_VALUES) throw tooMany(`${MOST_VALUES} values`);
         keyExpected = inObject.at(-1) === true;
         break;
       case QUOTE: {
@@ -173,13 +178,12 @@ export function isDelimiter(byte: number): boolean {
   return byte <= 0x20 || byte === COMMA || byte === CLOSE_ARRAY || byte === CLOSE_OBJECT;
 }
 
-function tooMuch(depth: number): ServingError {
-  return new ServingError(
-    'INVALID_REQUEST',
-    depth > DEEPEST_NESTING
-      ? `JSON nesting depth exceeds maximum allowed limit (${DEEPEST_NESTING})`
-      : `the request has over ${MOST_CONTAINERS} objects and arrays beside its tensor data`,
-  );
+function tooDeep(): ServingError {
+  return new ServingError('INVALID_REQUEST', `JSON nesting depth exceeds maximum allowed limit (${DEEPEST_NESTING})`);
+}
+
+function tooMany(what: string): ServingError {
+  return new ServingError('INVALID_REQUEST', `the request has over ${what} beside its tensor data`);
 }
 
 function describe(error: unknown, pieces: readonly string[], ranges: readonly JsonRange[]): string {

@@ -81,6 +81,14 @@ export const MODEL_SETTINGS = {
   loadLimitMs: milliseconds(60_000).describe('Longest time loading a model may take'),
   maxQueueRequests: z.coerce.number().int().min(1).default(1000).describe('Requests that may wait for one model'),
   maxQueueBytes: bytes(256 * 1024 ** 2).describe('Bytes of tensors that may wait for one model'),
+  maxEngineBytes: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .optional()
+    .describe(
+      'Memory that an engine may hold: beyond it a fresh one takes over without a failed request, and a long run beyond 1.5 times is stopped',
+    ),
 };
 
 export const settingsSchema = z.strictObject({
@@ -92,6 +100,27 @@ export const settingsSchema = z.strictObject({
     .describe('Folder of what `ortlet tune` has found out, which starts with `instances: auto` use; need not exist'),
   host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
   port: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port to listen on; 0 takes a free one'),
+  tlsCertificate: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'PEM file of the certificate for HTTPS, followed by those between it and its authority; SIGHUP reads it again',
+    ),
+  tlsKey: z.string().min(1).optional().describe("PEM file of the certificate's private key, without a passphrase"),
+  tlsClientCa: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the authorities whose certificates clients must show on all but the health routes'),
+  adminPort: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_535)
+    .optional()
+    .describe('Port on which alone, with `modelControl: explicit`, the routes of the scope `admin` answer'),
+  adminHost: z.string().min(1).default('127.0.0.1').describe('Address of `adminPort`'),
   replicas: z
     .union([z.literal('auto'), z.coerce.number().int().min(1).max(256)])
     .default(1)
@@ -133,7 +162,16 @@ export const settingsSchema = z.strictObject({
       'Keys that callers must send, by their hashes: `ortlet key` makes one and its line; in the environment `name:sha256:infer+metrics:100`, the last a rate per second',
     ),
   maxBodyBytes: bytes(64 * 1024 ** 2).describe('Size of a request body at most'),
-  maxInFlightBytes: bytes(512 * 1024 ** 2).describe('Size of all request bodies being served at most'),
+  maxInFlightBytes: bytes(512 * 1024 ** 2).describe(
+    'Size of all request bodies being served at most, and of all large bodies and answers on their way',
+  ),
+  maxConnections: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Connections at most, fewer where the process may open too few files; with `replicas`, of each'),
   readyModels: z
     .preprocess(
       (value) => (typeof value === 'string' && value !== 'all' && value !== 'any' ? value.split(',') : value),
@@ -151,7 +189,9 @@ export const settingsSchema = z.strictObject({
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .describe('Least severe log level; `debug` adds a line for each successful request'),
+    .describe(
+      'Least severe log level; `debug` adds a line for each successful request, and for each that is refused for load',
+    ),
   ...MODEL_SETTINGS,
 });
 

@@ -6,6 +6,8 @@ import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
 import { EngineProcess } from './engine-process.ts';
 import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
 import { type Frame, monotonicMs } from './frames.ts';
+import { judgeMemory, LOOK_EVERY_MS, residentBytesOf } from './memory-budget.ts';
+import { ModelFile } from './model-file.ts';
 import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
 
@@ -13,17 +15,23 @@ export interface EnginePoolOptions {
   readonly session: SessionOptions;
   /** The model's file where it is not on disk. */
   readonly content?: Uint8Array | undefined;
+  /** Whether the model has all its tensors in its file; unless told so it may have others beside it. */
+  readonly alone?: boolean;
   readonly instances: number;
   /** A load that takes longer is killed. */
   readonly loadLimitMs: number;
   /** A run that takes longer gets its engine killed: there is no other way to stop one. */
   readonly runLimitMs: number;
+  /** An engine that holds more is replaced; undefined: it may hold what it likes. */
+  readonly maxEngineBytes?: number | undefined;
 }
 
 /** Hears what happens to the engines; for the log and the metrics. */
 export interface EngineObserver {
   engineStarted(pid: number | undefined): void;
   engineExited(pid: number | undefined, how: string): void;
+  /** One that held too much is about to be replaced. */
+  engineRecycled(pid: number | undefined, residentBytes: number): void;
   engineLog(line: string): void;
   enginesChanged(ready: number, starting: number): void;
 }
@@ -40,27 +48,43 @@ interface Place {
   batches: number;
   /** When it answered last. */
   answeredAt: number;
+  /** When it began with the oldest of its batches. */
+  begunAt: number;
   limit: NodeJS.Timeout | undefined;
   overdue: boolean;
+  /** Why it was killed, where it was not by its own doing. */
+  killedFor: string | undefined;
 }
 
 export class EnginePool implements Executor {
   readonly description: SessionDescription;
   failure: string | undefined;
   #options: EnginePoolOptions;
+  #file: ModelFile | undefined;
   #observer: EngineObserver;
   #places = new Set<Place>();
   /** How long runs take, a moving average. */
   #runMs = Number.POSITIVE_INFINITY;
   #starting = new Set<EngineProcess>();
+  /** These have been replaced, take no more batches and end with their last. */
+  #retiring = new Set<Place>();
+  #recycling = false;
+  #failedRecycles = 0;
+  #looking: NodeJS.Timeout | undefined;
   #deaths = 0;
   #closing = new AbortController();
   #listener: () => void = () => {};
   #inputIndex: ReadonlyMap<string, number>;
   #outputIndex: ReadonlyMap<string, number>;
 
-  private constructor(options: EnginePoolOptions, observer: EngineObserver, description: SessionDescription) {
+  private constructor(
+    options: EnginePoolOptions,
+    file: ModelFile | undefined,
+    observer: EngineObserver,
+    description: SessionDescription,
+  ) {
     this.#options = options;
+    this.#file = file;
     this.#observer = observer;
     this.description = description;
     this.#inputIndex = new Map(description.signature.inputs.map(({ name }, i) => [name, i]));
@@ -73,18 +97,26 @@ export class EnginePool implements Executor {
    * @throws ServingError MODEL_LOAD_FAILED when the model cannot be loaded, its load takes too long or kills the engine
    */
   static async start(options: EnginePoolOptions, observer: EngineObserver, ended?: AbortSignal): Promise<EnginePool> {
-    const engine = new EngineProcess((line) => observer.engineLog(line));
+    const { modelPath } = options.session;
+    const file = options.content || !modelPath ? undefined : new ModelFile(modelPath, options.alone ?? false);
+    const engine = new EngineProcess((line) => observer.engineLog(line), file?.descriptor);
     const kill = () => engine.kill();
     ended?.addEventListener('abort', kill);
-    const loading = loadModel(engine, options).finally(() => ended?.removeEventListener('abort', kill));
-    const description = await loading.catch((error: unknown) => {
+    try {
+      const description = await loadModel(engine, options, file);
+      checkMemory(engine, options);
+      const pool = new EnginePool(options, file, observer, description);
+      pool.#admit(engine);
+      if (options.maxEngineBytes !== undefined) pool.#watchMemory(options.maxEngineBytes);
+      for (let i = 1; i < options.instances; i++) void pool.#startAnother();
+      return pool;
+    } catch (error) {
       engine.kill();
+      file?.close();
       throw loadFailure(error);
-    });
-    const pool = new EnginePool(options, observer, description);
-    pool.#admit(engine);
-    for (let i = 1; i < options.instances; i++) void pool.#startAnother();
-    return pool;
+    } finally {
+      ended?.removeEventListener('abort', kill);
+    }
   }
 
   get signature() {
@@ -157,14 +189,19 @@ export class EnginePool implements Executor {
       place.batches--;
       clearTimeout(place.limit);
       if (place.batches > 0) this.#limit(place);
+      else if (this.#retiring.has(place)) place.engine.kill();
     }
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    const engines = [...[...this.#places].map(({ engine }) => engine), ...this.#starting];
+    clearInterval(this.#looking);
+    const places = [...this.#places, ...this.#retiring];
+    const engines = [...places.map(({ engine }) => engine), ...this.#starting];
     for (const engine of engines) engine.kill();
     await Promise.all(engines.map((engine) => engine.exited));
+    this.#file?.close();
+    this.#file = undefined;
   }
 
   #leastBusy(): Place {
@@ -176,6 +213,7 @@ export class EnginePool implements Executor {
 
   /** The time of the batch that an engine begins with now. */
   #limit(place: Place): void {
+    place.begunAt = performance.now();
     place.limit = setTimeout(() => {
       place.overdue = true;
       place.engine.kill();
@@ -194,7 +232,15 @@ export class EnginePool implements Executor {
   }
 
   #admit(engine: EngineProcess): void {
-    const place: Place = { engine, batches: 0, answeredAt: 0, limit: undefined, overdue: false };
+    const place: Place = {
+      engine,
+      batches: 0,
+      answeredAt: 0,
+      begunAt: 0,
+      limit: undefined,
+      overdue: false,
+      killedFor: undefined,
+    };
     this.#places.add(place);
     this.failure = undefined;
     this.#observer.engineStarted(engine.pid);
@@ -204,9 +250,10 @@ export class EnginePool implements Executor {
 
   #lost(place: Place, how: string): void {
     this.#places.delete(place);
-    if (this.#closing.signal.aborted) return;
-    this.#observer.engineExited(place.engine.pid, how);
-    this.#mourn(how);
+    const retired = this.#retiring.delete(place);
+    if (this.#closing.signal.aborted || (retired && place.batches === 0)) return;
+    this.#observer.engineExited(place.engine.pid, place.killedFor ?? how);
+    if (!retired) this.#mourn(how);
   }
 
   #mourn(how: string): void {
@@ -221,22 +268,71 @@ export class EnginePool implements Executor {
   async #startAnother(): Promise<void> {
     const { signal } = this.#closing;
     await delay(restartDelayMs(this.#deaths), undefined, { signal, ref: false }).catch(() => {});
-    if (signal.aborted) return;
-    const engine = new EngineProcess((line) => this.#observer.engineLog(line));
-    this.#starting.add(engine);
-    this.#changed();
+    // One that was to be recycled may have died while its successor was starting.
+    if (signal.aborted || this.#places.size + this.#starting.size >= this.#options.instances) return;
+    const lost = await this.#startOne();
+    if (lost !== undefined && !signal.aborted) this.#mourn(lost);
+  }
+
+  /** @returns why it does not serve, or undefined */
+  async #startOne(): Promise<string | undefined> {
+    const { signal } = this.#closing;
+    let engine: EngineProcess | undefined;
     try {
-      await loadModel(engine, this.#options);
+      engine = new EngineProcess((line) => this.#observer.engineLog(line), this.#file?.descriptor);
+      this.#starting.add(engine);
+      this.#changed();
+      await loadModel(engine, this.#options, this.#file);
       this.#starting.delete(engine);
       if (!signal.aborted) this.#admit(engine);
+      return undefined;
     } catch (error) {
-      this.#starting.delete(engine);
-      engine.kill();
+      if (engine) this.#starting.delete(engine);
+      engine?.kill();
       const how = loadFailure(error).message;
-      if (signal.aborted) return;
-      this.#observer.engineExited(engine.pid, how);
-      this.#mourn(how);
+      if (!signal.aborted) this.#observer.engineExited(engine?.pid, how);
+      return how;
     }
+  }
+
+  #watchMemory(budgetBytes: number): void {
+    this.#looking = setInterval(() => {
+      const now = performance.now();
+      for (const place of [...this.#places, ...this.#retiring]) {
+        const { engine, batches, begunAt } = place;
+        const residentBytes = residentBytesOf(engine.pid);
+        const verdict = judgeMemory(residentBytes, budgetBytes, batches > 0 ? now - begunAt : 0);
+        if (verdict === 'kill') {
+          place.killedFor = `held ${mebibytes(residentBytes)} in a run, with a maxEngineBytes of ${mebibytes(budgetBytes)}`;
+          engine.kill();
+        } else if (verdict === 'replace' && !this.#recycling && this.#places.has(place)) {
+          void this.#recycle(place, residentBytes!);
+        }
+      }
+    }, LOOK_EVERY_MS).unref();
+  }
+
+  /** One at a time; the old engine serves on until the fresh one does, and where that does not come up. */
+  async #recycle(place: Place, residentBytes: number): Promise<void> {
+    const { signal } = this.#closing;
+    this.#recycling = true;
+    const lost = await this.#startOne();
+    if (lost === undefined) {
+      this.#failedRecycles = 0;
+      if (this.#places.delete(place)) this.#retire(place, residentBytes);
+    } else if (!signal.aborted) {
+      if (!this.#places.has(place)) this.#mourn(lost);
+      this.#failedRecycles++;
+      await delay(restartDelayMs(this.#failedRecycles), undefined, { signal, ref: false }).catch(() => {});
+    }
+    this.#recycling = false;
+  }
+
+  #retire(place: Place, residentBytes: number): void {
+    this.#retiring.add(place);
+    this.#observer.engineRecycled(place.engine.pid, residentBytes);
+    if (place.batches === 0) place.engine.kill();
+    this.#changed();
   }
 
   #changed(): void {
@@ -248,6 +344,7 @@ export class EnginePool implements Executor {
 async function loadModel(
   engine: EngineProcess,
   { session, content, loadLimitMs }: EnginePoolOptions,
+  file: ModelFile | undefined,
 ): Promise<SessionDescription> {
   const limit = setTimeout(() => engine.kill(), loadLimitMs);
   try {
@@ -255,7 +352,7 @@ async function loadModel(
       kind: 'load',
       session: SESSION,
       at: 0,
-      text: JSON.stringify(session),
+      text: JSON.stringify({ ...session, modelPath: file?.path } satisfies SessionOptions),
       tensors: content
         ? [[0, { datatype: 'UINT8', shape: [content.length], data: content as Uint8Array<ArrayBuffer> }]]
         : [],
@@ -266,8 +363,20 @@ async function loadModel(
   }
 }
 
+/** @throws ServingError MODEL_LOAD_FAILED where the budget is less than what the model takes before its first run */
+function checkMemory(engine: EngineProcess, { maxEngineBytes }: EnginePoolOptions): void {
+  const residentBytes = residentBytesOf(engine.pid);
+  if (judgeMemory(residentBytes, maxEngineBytes, 0) === 'keep') return;
+  const what = `holds ${mebibytes(residentBytes)} with the model loaded`;
+  throw new ServingError('MODEL_LOAD_FAILED', `an engine ${what}, and maxEngineBytes is ${mebibytes(maxEngineBytes)}`);
+}
+
 function loadFailure(error: unknown): ServingError {
   const { cause } = error as Error;
   const reason = cause instanceof Error ? cause.message : (error as Error).message;
   return new ServingError('MODEL_LOAD_FAILED', reason, { cause: error });
+}
+
+function mebibytes(bytes: number | undefined): string {
+  return `${Math.round((bytes ?? 0) / 2 ** 20)} MiB`;
 }

@@ -26,10 +26,10 @@ export class EngineProcess {
   #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
-  /** @param onLog receives each line that the native library prints */
-  constructor(onLog: (line: string) => void) {
+  /** @param onLog receives each line that the native library prints @param file handed over as descriptor 4 */
+  constructor(onLog: (line: string) => void, file?: number) {
     this.#child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ENTRY], {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', file ?? 'ignore'],
       env: engineEnvironment(process.env),
     });
     this.#socket = this.#child.stdio?.[3] as Duplex | undefined;

@@ -2,7 +2,7 @@
 // Reads and writes block: an engine has nothing else to do, and a large tensor goes straight into the buffer that its
 // typed array is a view on. It ends when the server's end of the socket closes.
 
-import { readSync, writevSync } from 'node:fs';
+import { readSync, writeFileSync, writevSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { encodeFrame, type Frame, FrameReader, monotonicMs } from './frames.ts';
 import { OnnxSession, type SessionOptions } from './onnx-session.ts';
@@ -10,12 +10,15 @@ import { OnnxSession, type SessionOptions } from './onnx-session.ts';
 const SOCKET = 3;
 /** On a saturated machine the server's health, refusals and batching come before the engines' runs. */
 const ENGINE_NICENESS = 5;
+/** Of -1000 to 1000: where memory runs out, the kernel ends an engine, which is replaced, before the server. */
+const OOM_SCORE_ADJUSTMENT = 500;
 
 const sessions = new Map<number, OnnxSession>();
 const frames: Frame[] = [];
 const reader = new FrameReader((frame) => frames.push(frame));
 
 setPriority(ENGINE_NICENESS);
+offerToKernel();
 // The terminal sends signals to the whole group; the server decides when engines end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
@@ -23,6 +26,14 @@ while (receive()) {
   for (const frame of frames.splice(0)) send(await answer(frame));
 }
 process.exit(0);
+
+function offerToKernel(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', String(OOM_SCORE_ADJUSTMENT));
+  } catch {
+    // No Linux, or it is higher already.
+  }
+}
 
 /** Waits for bytes; false when the server has gone. */
 function receive(): boolean {

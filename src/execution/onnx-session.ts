@@ -54,7 +54,7 @@ export class OnnxSession {
     wanted: readonly number[],
   ): Promise<(readonly [number, Tensor])[]> {
     const { signature } = this.description;
-    const feeds: Record<string, OnnxTensor> = {};
+    const feeds: Record<string, OnnxTensor> = Object.create(null);
     for (const [index, tensor] of inputs) feeds[signature.inputs[index]!.name] = toOnnx(tensor);
     const results = await this.#session.run(
       feeds,

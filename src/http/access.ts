@@ -1,9 +1,11 @@
-// Who may call what: API keys with scopes and rates, checked before anything of a request is read but its head.
+// Who may call what: client certificates, and API keys with scopes and rates, checked before anything of a request is
+// read but its head.
 //
 //   Authorization: Bearer <key> ──SHA-256──▶ a configured digest? ──▶ the route's scope? ──▶ the key's rate? ──▶ route
 //                                   UNAUTHENTICATED        PERMISSION_DENIED       RATE_LIMITED
 
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ServingError } from '../errors.ts';
 import { errorAnswer } from './openapi.ts';
@@ -35,6 +37,14 @@ interface KnownKey {
 }
 
 const BEARER = /^Bearer +(\S+)$/i;
+
+/** Has every route but the open ones asked for a certificate that the connection's authorities vouch for. */
+export function requireClientCertificates(app: FastifyInstance): void {
+  app.addHook('onRequest', ({ raw, routeOptions }, _reply, done) => {
+    if (routeOptions.config.scope === 'none' || (raw.socket as TLSSocket).authorized) done();
+    else done(new ServingError('PERMISSION_DENIED', 'This server asks for a client certificate that it trusts.'));
+  });
+}
 
 /** Has every route asked for a key, those that come after too; without keys there is nothing to ask. */
 export function requireKeys(app: FastifyInstance, keys: readonly ApiKey[], now: () => number): void {

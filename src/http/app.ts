@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { SecureContextOptions, TlsOptions, Server as TlsServer } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
@@ -12,7 +13,10 @@ import type { Metrics } from '../observability/metrics.ts';
 import { Tracing } from '../observability/tracing.ts';
 import type { Registry } from '../repository/registry.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
-import { type ApiKey, requireKeys } from './access.ts';
+import { type ApiKey, requireClientCertificates, requireKeys } from './access.ts';
+import { AdminListener } from './admin-listener.ts';
+import { answerClientError } from './client-error.ts';
+import { Connections, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
@@ -31,10 +35,13 @@ import { sharedMemoryRoutes } from './routes/shared-memory.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { tracingRoutes } from './routes/tracing.ts';
 import { vertexRoutes } from './routes/vertex.ts';
+import { Transfers } from './transfers.ts';
 
 export interface AppOptions {
   readonly serverName: string;
   readonly maxBodyBytes: number;
+  readonly maxInFlightBytes: number;
+  readonly maxConnections: number;
   readonly modelControl: 'none' | 'explicit' | 'poll';
   readonly loadOverrides: 'off' | 'config' | 'files';
   readonly sageMaker: boolean;
@@ -43,6 +50,8 @@ export interface AppOptions {
   readonly vertexPredictRoute: string;
   readonly apiKeys: readonly ApiKey[];
   readonly defaultModel?: string | undefined;
+  readonly adminHost: string;
+  readonly adminPort?: number | undefined;
 }
 
 export interface AppParts {
@@ -52,6 +61,16 @@ export interface AppParts {
   /** Prometheus' text, of all processes where there are several. */
   readonly renderMetrics: () => Promise<string>;
   readonly logger: Logger;
+  /** With these it is HTTPS; with `ca` clients need certificates of those authorities. */
+  readonly certificates?: SecureContextOptions | undefined;
+}
+
+export interface App {
+  readonly app: FastifyInstance;
+  /** With `adminPort`. */
+  readonly admin: AdminListener | undefined;
+  /** For connections to come; those there are go on with what they began with. With `certificates` alone. */
+  renewCertificates(certificates: SecureContextOptions): void;
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -59,29 +78,39 @@ const LONGEST_NAME = 512;
 const SLOWEST_REQUEST_MS = 120_000;
 /** A head is a few kilobytes: whoever needs longer for it holds a socket on purpose. */
 const SLOWEST_HEAD_MS = 20_000;
+/** A connection that sits in its TLS handshake is held on purpose too. */
+const SLOWEST_HANDSHAKE_MS = 20_000;
 /** How late a limit on time may be kept. */
 const SLOWNESS_CHECK_MS = 5_000;
 const LARGEST_HEAD_BYTES = 16_384;
 const MOST_HEADERS = 100;
+const LARGEST_CONTROL_BODY_BYTES = 65_536;
 /** The pages of /docs run scripts of this server alone, none of them inline, and talk to nobody else. */
 const DOCS_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const FASTIFY_JSON = 'application/json; charset=utf-8';
 
-export async function createApp(parts: AppParts, options: AppOptions): Promise<FastifyInstance> {
-  const { dataPlane, registry, metrics, renderMetrics, logger } = parts;
-  const onError = createErrorHandler(metrics, logger, options.maxBodyBytes);
+export async function createApp(parts: AppParts, options: AppOptions): Promise<App> {
+  const { dataPlane, registry, metrics, renderMetrics, logger, certificates } = parts;
+  const onError = createErrorHandler(metrics, logger);
+  const transport = {
+    headersTimeout: SLOWEST_HEAD_MS,
+    connectionsCheckingInterval: SLOWNESS_CHECK_MS,
+    maxHeaderSize: LARGEST_HEAD_BYTES,
+    // Node's refusal has no message: requireOneHost has.
+    requireHostHeader: false,
+    ...(certificates && tlsOptions(certificates)),
+  };
   const app = fastify({
     frameworkErrors: onError,
+    clientErrorHandler: answerClientError as never,
     // Fastify would make a child logger for every request; the lines that are wanted name the request themselves.
     logger: false,
-    bodyLimit: options.maxBodyBytes,
+    // Inference reads its bodies itself; the others are parsed on the event loop.
+    bodyLimit: Math.min(options.maxBodyBytes, LARGEST_CONTROL_BODY_BYTES),
     requestTimeout: SLOWEST_REQUEST_MS,
-    http: {
-      headersTimeout: SLOWEST_HEAD_MS,
-      connectionsCheckingInterval: SLOWNESS_CHECK_MS,
-      maxHeaderSize: LARGEST_HEAD_BYTES,
-    },
+    // Fastify's types would have another kind of app for HTTPS; nothing here depends on it.
+    ...({ [certificates ? 'https' : 'http']: transport } as { http: object }),
     keepAliveTimeout: 72_000,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -90,14 +119,32 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     routerOptions: { maxParamLength: LONGEST_NAME, ignoreTrailingSlash: true },
   });
   app.server.maxHeadersCount = MOST_HEADERS;
-  app.addHook('onRequest', refuseTwoHosts);
+  const now = () => performance.now();
+  const transfers = new Transfers(options.maxInFlightBytes, now);
+  const watch = setInterval(() => {
+    for (const one of connections) one.look();
+    transfers.endSlowBodies();
+  }, SLOWNESS_CHECK_MS).unref();
+  app.addHook('onClose', () => clearInterval(watch));
+  // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node's own refusal has no message.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  app.addHook('onRequest', requireOneHost);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   const noRoute = findRoutes(app);
-  requireKeys(app, options.apiKeys, () => performance.now());
+  const { adminHost, adminPort } = options;
+  const admin =
+    adminPort === undefined
+      ? undefined
+      : new AdminListener(app, transport, certificates !== undefined, { host: adminHost, port: adminPort });
+  const listeners = admin ? [app.server, admin.server] : [app.server];
+  const most = mostConnections(options.maxConnections, readOpenFilesLimit());
+  const connections = listeners.map((listener) => new Connections(listener, most, now));
+  if (certificates?.ca) requireClientCertificates(app);
+  requireKeys(app, options.apiKeys, now);
   // That there is no such route comes before anything that Fastify finds wrong with the request.
   app.setErrorHandler((error: Error, request, reply) =>
     onError(request.is404 ? noRoute(request, reply) : error, request, reply),
@@ -136,7 +183,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   const controlAllowed = options.modelControl === 'explicit';
   const thread = new DecodingThread();
   const bodyMemory = (bytes: number) => thread.memory(bytes);
-  const exchange = new InferenceExchange({ dataPlane, logger, tracing, bodyMemory }, options.maxBodyBytes);
+  const exchange = new InferenceExchange({ dataPlane, logger, tracing, transfers, bodyMemory }, options.maxBodyBytes);
   app.addHook('onClose', () => thread.close());
   inferRoutes(app, exchange, thread);
   predictRoutes(app, exchange, thread);
@@ -149,7 +196,11 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
   loggingRoutes(app, logger, controlAllowed);
   tracingRoutes(app, tracing, dataPlane, controlAllowed);
   sharedMemoryRoutes(app);
-  repositoryRoutes(app, registry, { allowed: controlAllowed, overrides: options.loadOverrides });
+  repositoryRoutes(app, registry, {
+    allowed: controlAllowed,
+    overrides: options.loadOverrides,
+    maxBodyBytes: options.maxBodyBytes,
+  });
   app.get(
     '/metrics',
     {
@@ -169,7 +220,16 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<F
     vertexRoutes(app, platform, { health: options.vertexHealthRoute, predict: options.vertexPredictRoute });
   }
   app.get('/openapi.json', { schema: { hide: true } }, () => withLoadedModels(app.swagger()));
-  return app;
+  const renewCertificates = (renewed: SecureContextOptions) => {
+    for (const listener of listeners) (listener as unknown as TlsServer).setSecureContext(renewed);
+  };
+  return { app, admin, renewCertificates };
+}
+
+/** Who has no certificate gets as far as the routes, of which those for health are open to everybody. */
+function tlsOptions(certificates: SecureContextOptions): TlsOptions {
+  const clients = certificates.ca ? { requestCert: true, rejectUnauthorized: false } : {};
+  return { ...certificates, ...clients, handshakeTimeout: SLOWEST_HANDSHAKE_MS };
 }
 
 /** The client's x-request-id where it is short and printable, else one of our own. */
@@ -182,18 +242,18 @@ function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   };
 }
 
-/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400). */
-function refuseTwoHosts({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
-  const { rawHeaders } = raw;
+/** Two hosts are read one way by a proxy and another way behind it (RFC 9112, 3.2: answered with 400, as none is). */
+function requireOneHost({ raw }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const { rawHeaders, httpVersion } = raw;
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
   }
-  if (hosts < 2) done();
+  if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) done();
   else {
     reply.header('connection', 'close');
-    done(new ServingError('INVALID_REQUEST', `${hosts} Host headers: send one.`));
+    done(new ServingError('INVALID_REQUEST', `${hosts || 'No'} Host headers: send one.`));
   }
 }
 

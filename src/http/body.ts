@@ -5,29 +5,37 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 import { ServingError } from '../errors.ts';
+import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 
 const DECODERS = { gzip: createGunzip, deflate: createInflate } as const;
 /** As in Triton: more non-empty chunks than this make no sense for any body within the limits. */
 const MOST_CHUNKS = 65_536;
-const WORTH_PLACING_BYTES = 256 * 1024;
 /** After so much of one body the event loop turns to others: a fast sender could keep it for milliseconds. */
 const TURN_BYTES = 256 * 1024;
 
 /** Gives at least so many bytes. */
 export type BodyMemory = (bytes: number) => ArrayBuffer;
 
+export interface BodyLimits {
+  /** Bounds the bytes as they come and as they are unpacked. */
+  readonly maxBytes: number;
+  /** Large bodies on their way are counted there; one that has come whole is the caller's to release. */
+  readonly transfers: Transfers;
+  /** Gives at least so many bytes, for a large body of a known length. */
+  readonly memory: BodyMemory;
+}
+
 /**
  * Reads a body, unpacked.
- * @param memory gives at least so many bytes, for a large body of a known length
- * @param maxBytes bounds the bytes as they come and as they are unpacked
- * @throws ServingError BODY_TOO_LARGE, UNSUPPORTED_ENCODING, INVALID_REQUEST for damaged data, CANCELLED when the client
- *   goes away in the middle
+ * @throws ServingError BODY_TOO_LARGE, UNSUPPORTED_ENCODING, QUEUE_FULL, REQUEST_TIMEOUT for one that comes too slowly,
+ *   INVALID_REQUEST for damaged data, CANCELLED when the client goes away in the middle
  */
-export function readBody(request: IncomingMessage, maxBytes: number, memory: BodyMemory): Promise<Buffer> {
+export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+  const { maxBytes } = limits;
   const { headers } = request;
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return collect(request, request, maxBytes, memory, clientGone);
+  if (encoding === undefined || encoding === 'identity') return collect(request, request, limits, clientGone);
   if (!Object.hasOwn(DECODERS, encoding)) {
     throw new ServingError(
       'UNSUPPORTED_ENCODING',
@@ -35,46 +43,65 @@ export function readBody(request: IncomingMessage, maxBytes: number, memory: Bod
     );
   }
   const damaged = () => new ServingError('INVALID_REQUEST', `the body is not valid ${encoding} data`);
-  return collect(request, request.pipe(DECODERS[encoding as keyof typeof DECODERS]()), maxBytes, memory, damaged);
+  return collect(request, request.pipe(DECODERS[encoding as keyof typeof DECODERS]()), limits, damaged);
 }
 
 /** @param broken what an error of the source means; made when there is one, because an error costs more than a request */
 function collect(
   request: IncomingMessage,
   source: Readable,
-  maxBytes: number,
-  memory: BodyMemory,
+  limits: BodyLimits,
   broken: () => ServingError,
 ): Promise<Buffer> {
+  const { maxBytes, transfers } = limits;
   return new Promise((resolve, reject) => {
-    const body = new BodyBuffer(source === request ? Number(request.headers['content-length']) : Number.NaN, memory);
+    const body = new BodyBuffer(source === request ? Number(request.headers['content-length'] ?? 0) : 0, limits);
     let failed = false;
     const fail = (error: ServingError) => {
+      if (failed) return;
       failed = true;
+      transfers.end(arriving);
       reject(error);
       // Nothing more is kept; the request itself is not destroyed, because its connection carries the answer.
       source.removeAllListeners('data');
+      request.removeAllListeners('data');
       body.clear();
       request.unpipe();
       request.pause();
       if (source !== request) source.destroy();
     };
+    const arriving = { socket: request.socket, fail };
+    transfers.begin(arriving);
     let untilPause = TURN_BYTES;
     source.on('data', (chunk: Buffer) => {
-      body.add(chunk);
+      try {
+        body.add(chunk);
+      } catch (error) {
+        return fail(error as ServingError);
+      }
       untilPause -= chunk.length;
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
-      else if (body.chunks > MOST_CHUNKS) {
-        fail(new ServingError('INVALID_REQUEST', `a body of over ${MOST_CHUNKS} chunks`));
-      } else if (untilPause <= 0) {
+      else if (body.chunks > MOST_CHUNKS) fail(tooManyChunks());
+      else if (untilPause <= 0) {
         untilPause = TURN_BYTES;
         source.pause();
         setImmediate(() => failed || source.resume());
       }
     });
-    source.on('end', () => resolve(body.take()));
+    source.on('end', () => {
+      transfers.end(arriving);
+      resolve(body.take());
+    });
     source.on('error', () => fail(broken()));
-    if (source !== request) request.on('error', () => fail(clientGone()));
+    if (source === request) return;
+    request.on('error', () => fail(clientGone()));
+    // What is packed may go on without giving anything: empty blocks, a header without an end.
+    let [bytes, chunks] = [0, 0];
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > maxBytes) fail(tooLarge(maxBytes));
+      else if (++chunks > MOST_CHUNKS) fail(tooManyChunks());
+    });
   });
 }
 
@@ -83,24 +110,23 @@ class BodyBuffer {
   length = 0;
   chunks = 0;
   readonly #expected: number;
-  readonly #memory: BodyMemory;
+  readonly #limits: BodyLimits;
+  #reserved = 0;
   #pieces: Buffer[] = [];
   #whole: Buffer | undefined;
 
-  constructor(expected: number, memory: BodyMemory) {
+  /** @param expected its length; 0 where nobody knows */
+  constructor(expected: number, limits: BodyLimits) {
     this.#expected = expected;
-    this.#memory = memory;
+    this.#limits = limits;
   }
 
+  /** @throws ServingError QUEUE_FULL */
   add(chunk: Buffer): void {
     this.chunks++;
     const end = this.length + chunk.length;
     // A promise alone is given no memory: the first part must have come.
-    if (!this.#whole && end > WORTH_PLACING_BYTES && this.#expected >= end) {
-      this.#whole = Buffer.from(this.#memory(this.#expected), 0, this.#expected);
-      this.#whole.set(Buffer.concat(this.#pieces));
-      this.#pieces = [];
-    }
+    if (end > COUNTED_BYTES && end > this.#reserved) this.#reserve(Math.max(this.#expected, end));
     if (this.#whole) this.#whole.set(chunk, this.length);
     else this.#pieces.push(chunk);
     this.length = end;
@@ -109,14 +135,28 @@ class BodyBuffer {
   take(): Buffer {
     if (this.#whole) return this.#whole;
     // Large bodies have memory of their own, because it may be handed to another thread.
-    const isShared = this.#pieces.length === 1 && this.length <= WORTH_PLACING_BYTES;
+    const isShared = this.#pieces.length === 1 && this.length <= COUNTED_BYTES;
     return isShared ? this.#pieces[0]! : Buffer.concat(this.#pieces, this.length);
   }
 
   clear(): void {
     this.#pieces = [];
     this.#whole = undefined;
+    this.#limits.transfers.release(this.#reserved);
   }
+
+  #reserve(bytes: number): void {
+    this.#limits.transfers.reserve(bytes - this.#reserved);
+    this.#reserved = bytes;
+    if (bytes !== this.#expected) return;
+    this.#whole = Buffer.from(this.#limits.memory(bytes), 0, bytes);
+    this.#whole.set(Buffer.concat(this.#pieces));
+    this.#pieces = [];
+  }
+}
+
+function tooManyChunks(): ServingError {
+  return new ServingError('INVALID_REQUEST', `a body of over ${MOST_CHUNKS} chunks`);
 }
 
 function clientGone(): ServingError {

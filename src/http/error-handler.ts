@@ -4,6 +4,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { linger } from './connections.ts';
 import { retryAfterSeconds } from './retry-after.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
@@ -11,6 +12,7 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   INVALID_INPUT: 400,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_ENCODING: 415,
+  REQUEST_TIMEOUT: 408,
   UNAUTHENTICATED: 401,
   PERMISSION_DENIED: 403,
   RATE_LIMITED: 429,
@@ -27,21 +29,32 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   CANCELLED: 499,
   INFERENCE_FAILED: 422,
   ENGINE_FAILED: 500,
-  NOT_SUPPORTED: 501,
+  NOT_SUPPORTED: 400,
   SERVER_STOPPING: 503,
   INTERNAL: 500,
 };
 
+/** Refusals that come by the thousand when there is too much to do: counted, and a line each would only add to it. */
+const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
+  'QUEUE_FULL',
+  'QUEUE_TIMEOUT',
+  'DEADLINE_UNREACHABLE',
+  'RATE_LIMITED',
+]);
+/** Characters. */
+const LONGEST_MESSAGE = 2000;
+
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
-export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyBytes: number) {
+export function createErrorHandler(metrics: Metrics, logger: Logger) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
-    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, maxBodyBytes);
-    const { code, message, retryAfterMs } = serving;
+    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request);
+    const { code, retryAfterMs } = serving;
+    const message = shorten(serving.message);
     metrics.errorAnswered(code);
     const status = STATUS_OF[code];
     const line = { requestId: request.id, code };
     if (status === 500) logger.error({ ...line, err: error }, message);
-    else {
+    else if (!OF_LOAD.has(code) || logger.isLevelEnabled('debug')) {
       const { method, routeOptions } = request;
       logger.info({ ...line, status, method, route: routeOptions.url, cause: causeOf(serving) }, message);
     }
@@ -49,7 +62,10 @@ export function createErrorHandler(metrics: Metrics, logger: Logger, maxBodyByte
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
     if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
     // What is left of a body is not read, so the connection cannot be used again.
-    if (!request.raw.complete && hasBody(request)) reply.header('connection', 'close');
+    if (!request.raw.complete && hasBody(request)) {
+      reply.header('connection', 'close');
+      linger(request.raw);
+    }
     reply.code(status);
     reply.type('application/json');
     reply.send(JSON.stringify({ error: message }));
@@ -64,6 +80,11 @@ export function controlDisabled(what: string): ServingError {
   );
 }
 
+/** Messages quote names of the caller's, which may be as long as the body. */
+function shorten(message: string): string {
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE).toWellFormed()}…`;
+}
+
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
@@ -72,11 +93,11 @@ function causeOf({ cause }: ServingError): string | undefined {
   return cause instanceof Error ? cause.message : undefined;
 }
 
-function fromFramework(error: FastifyError, maxBodyBytes: number): ServingError {
+function fromFramework(error: FastifyError, { routeOptions }: FastifyRequest): ServingError {
   if (error.statusCode === 413) {
     return new ServingError(
       'BODY_TOO_LARGE',
-      `The body exceeds the maximum allowed size of ${maxBodyBytes} bytes (maxBodyBytes).`,
+      `The body exceeds the maximum allowed size of ${routeOptions.bodyLimit} bytes on this route.`,
     );
   }
   if (error.statusCode !== undefined && error.statusCode < 500)

@@ -10,8 +10,9 @@ import type { Logger } from '../observability/logger.ts';
 import type { TraceLevel, Tracing } from '../observability/tracing.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
-import { type BodyMemory, readBody } from './body.ts';
+import { type BodyLimits, type BodyMemory, readBody } from './body.ts';
 import { packBody } from './compression.ts';
+import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 
 /** How requests are read from bodies and answers written. */
 export interface Dialect<Request extends DecodedRequest = DecodedRequest> {
@@ -41,6 +42,7 @@ export interface ExchangeParts {
   readonly dataPlane: DataPlane;
   readonly logger: Logger;
   readonly tracing: Tracing;
+  readonly transfers: Transfers;
   readonly bodyMemory: BodyMemory;
 }
 
@@ -48,14 +50,16 @@ export class InferenceExchange {
   #dataPlane: DataPlane;
   #logger: Logger;
   #tracing: Tracing;
-  #bodyMemory: BodyMemory;
+  #transfers: Transfers;
+  #bodyLimits: BodyLimits;
   #maxBodyBytes: number;
 
-  constructor({ dataPlane, logger, tracing, bodyMemory }: ExchangeParts, maxBodyBytes: number) {
+  constructor({ dataPlane, logger, tracing, transfers, bodyMemory }: ExchangeParts, maxBodyBytes: number) {
     this.#dataPlane = dataPlane;
     this.#logger = logger;
     this.#tracing = tracing;
-    this.#bodyMemory = bodyMemory;
+    this.#transfers = transfers;
+    this.#bodyLimits = { maxBytes: maxBodyBytes, transfers, memory: bodyMemory };
     this.#maxBodyBytes = maxBodyBytes;
   }
 
@@ -72,12 +76,18 @@ export class InferenceExchange {
   ): Promise<void> {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
-    const body = await readBody(raw, this.#maxBodyBytes, this.#bodyMemory);
+    const body = await readBody(raw, this.#bodyLimits);
     const size = body.length;
     const receivedAt = performance.now();
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);
-    const decoding = dialect.decode(body, headers, resolve);
-    const decoded = decoding instanceof Promise ? await decoding : decoding;
+    let decoded: Request;
+    try {
+      const decoding = dialect.decode(body, headers, resolve);
+      decoded = decoding instanceof Promise ? await decoding : decoding;
+    } finally {
+      // From here on it is counted by the admission.
+      if (size > COUNTED_BYTES) this.#transfers.release(size);
+    }
     if (size > this.#maxBodyBytes / MOST_EXPANSION) checkExpanded(decoded, this.#maxBodyBytes);
     const decodedAt = performance.now();
 
@@ -116,7 +126,11 @@ export class InferenceExchange {
     if (traced.length > 0) {
       this.#logger.info({ requestId: request.id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
     }
+    const bytes = packed.body.length;
+    if (bytes <= COUNTED_BYTES) return send(reply, answer, packed.body);
+    this.#transfers.reserve(bytes);
     send(reply, answer, packed.body);
+    this.#transfers.releaseWhenTaken(reply.raw, bytes);
   }
 }
 

@@ -108,8 +108,8 @@ export function errorAnswer(status: number): JsonObject {
 const ERROR_TEXTS: Record<number, string> = {
   400: 'The request or a tensor is wrong; the message says where',
   401: 'No key, or one that is not known',
-  403: 'Not allowed by the configuration, or to this key',
-  404: 'No such model or version',
+  403: 'Not allowed by the configuration, to this key, or without a client certificate',
+  404: 'No such model, version or route',
   413: 'The body is too large',
   415: 'The body has an encoding other than gzip and deflate',
   422: 'The model refused these values, or could not be loaded',

@@ -1,7 +1,7 @@
 // What a model's folder says about it, over the server's settings: config.yaml, and before it Triton's config.pbtxt.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { MODEL_SETTINGS, type ModelSettings } from '../config/schema.ts';
@@ -34,6 +34,7 @@ export interface ModelConfig {
 const FILE = 'config.yaml';
 const TRITON_FILE = 'config.pbtxt';
 const MODEL_FILE = 'model.onnx';
+const MOST_BYTES = 16 * 2 ** 20;
 
 /**
  * Effective configuration of a model. What config.yaml says wins over config.pbtxt, and both over the defaults.
@@ -77,9 +78,15 @@ export function readLabels(folder: string | undefined, file: string): string[] |
   return readIfThere(folder, file)?.trimEnd().split(/\r?\n/);
 }
 
+/** @throws ServingError MODEL_LOAD_FAILED for what is no regular file of a sensible size in the model's folder: a pipe never ends */
 function readIfThere(folder: string | undefined, file: string): string | undefined {
   const path = folder && join(folder, file);
-  return path && existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  const entry = path && statSync(path, { throwIfNoEntry: false });
+  if (!path || !entry) return undefined;
+  const inside = realpathSync(path).startsWith(realpathSync(folder) + sep);
+  if (entry.isFile() && entry.size <= MOST_BYTES && inside) return readFileSync(path, 'utf8');
+  const limit = `${MOST_BYTES / 2 ** 20} MiB`;
+  throw new ServingError('MODEL_LOAD_FAILED', `its ${file} is not a regular file in its folder of at most ${limit}`);
 }
 
 function readYaml(folder: string | undefined): z.output<typeof modelConfigSchema> {

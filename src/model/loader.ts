@@ -17,6 +17,7 @@ import type { TensorSignature } from '../tensor/signature.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { probeBatching } from './batch-probe.ts';
 import type { EnginePlan } from './engine-plan.ts';
+import { checkExternalData } from './external-data.ts';
 import { Model, type RequestObserver } from './model.ts';
 import { splitOptionalInputs } from './optional-inputs.ts';
 import { type PaddingVerdict, probePadding } from './padding-probe.ts';
@@ -61,11 +62,12 @@ export async function loadModel(
   checkFile(source);
   const profile = await findProfile(source, limits, profiles, observer);
   const { content, values } = splitOptionalInputs(source);
+  const alone = !checkExternalData(source.path, content);
   const loaded = new AbortController();
   const start = async ({ instances, threads }: EnginePlan, observed: boolean) => {
     if (ended?.aborted) throw new ServingError('SERVER_STOPPING', 'The server is shutting down.');
     const heard = observed ? observer : UNOBSERVED;
-    const pool = await startEngines({ ...source, content }, { instances, threads }, heard, ended);
+    const pool = await startEngines({ ...source, content, alone }, { instances, threads }, heard, ended);
     ended?.addEventListener('abort', () => void pool.close(), { signal: loaded.signal });
     return pool;
   };
@@ -178,21 +180,24 @@ async function findProfile(
 }
 
 async function startEngines(
-  source: ModelSource,
+  source: ModelSource & { readonly alone: boolean },
   { instances, threads }: EnginePlan,
   observer: EngineObserver,
   ended: AbortSignal | undefined,
 ): Promise<EnginePool> {
-  const { path, content, config } = source;
-  const { executionProviders, loadLimitMs, runLimitMs } = config.settings;
+  const { path, content, alone, config } = source;
+  const { executionProviders, loadLimitMs, runLimitMs, maxEngineBytes } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
   try {
-    return await EnginePool.start({ session, content, instances, loadLimitMs, runLimitMs }, observer, ended);
+    const options = { session, content, alone, instances, loadLimitMs, runLimitMs, maxEngineBytes };
+    return await EnginePool.start(options, observer, ended);
   } catch (error) {
     // The runtime's messages name files; the index must not.
     const { message } = error as Error;
     const hidden = path === undefined ? message : message.replaceAll(dirname(path), '…');
-    throw new ServingError('MODEL_LOAD_FAILED', hidden.replaceAll(/\/\S*onnxruntime_src\S*/g, '…'), { cause: error });
+    throw new ServingError('MODEL_LOAD_FAILED', hidden.replaceAll(/(?<!\S)\S*\/onnxruntime_src\S*/g, '…'), {
+      cause: error,
+    });
   }
 }
 

@@ -133,6 +133,7 @@ const now = () => performance.now();
 export const UNOBSERVED: EngineObserver = {
   engineStarted() {},
   engineExited() {},
+  engineRecycled() {},
   engineLog() {},
   enginesChanged() {},
 };

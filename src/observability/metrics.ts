@@ -62,6 +62,11 @@ export const METRICS = {
     help: 'Engine processes that ended by themselves or were killed',
     labels: MODEL,
   },
+  ortlet_engine_recycles_total: {
+    kind: 'counter',
+    help: 'Engine processes replaced by fresh ones because they held more than `maxEngineBytes`',
+    labels: MODEL,
+  },
   ortlet_error_responses_total: {
     kind: 'counter',
     help: 'Error answers of every route, by error code',
@@ -84,6 +89,11 @@ export const METRICS = {
   ortlet_uncaught_errors_total: {
     kind: 'counter',
     help: 'Errors that nobody caught; the process ends after the first',
+    labels: [],
+  },
+  ortlet_log_lines_dropped_total: {
+    kind: 'counter',
+    help: 'Log lines that could not be written: nobody reads them, or the disk is full',
     labels: [],
   },
   ortlet_replicas: {
@@ -114,8 +124,12 @@ export class Metrics {
   #histograms = new Map<MetricName, HistogramFamily>();
   #scalars = new Map<MetricName, ScalarFamily>();
   #uncaught: { value: number };
+  #dropped: { value: number };
+  #droppedLines: () => number;
 
-  constructor() {
+  /** @param droppedLines log lines that could not be written so far */
+  constructor(droppedLines: () => number = () => 0) {
+    this.#droppedLines = droppedLines;
     collectDefaultMetrics({ register: this.#registry });
     for (const [key, metric] of Object.entries(METRICS)) {
       const name = key as MetricName;
@@ -124,6 +138,7 @@ export class Metrics {
       else this.#scalars.set(name, new ScalarFamily({ name, ...metric }, this.#registry));
     }
     this.#uncaught = this.#scalars.get('ortlet_uncaught_errors_total')!.child({});
+    this.#dropped = this.#scalars.get('ortlet_log_lines_dropped_total')!.child({});
   }
 
   /** The metrics of one model version; made once when the version is loaded. */
@@ -142,6 +157,7 @@ export class Metrics {
     const lateRuns = tally('ortlet_late_runs_total');
     const failures = tally('ortlet_batch_failures_total');
     const exits = tally('ortlet_engine_exits_total');
+    const recycles = tally('ortlet_engine_recycles_total');
     const depth = tally('ortlet_queue_depth');
     const running = tally('ortlet_requests_in_flight');
     return {
@@ -163,6 +179,9 @@ export class Metrics {
       },
       engineExited() {
         exits.value++;
+      },
+      engineRecycled() {
+        recycles.value++;
       },
       queueChanged(waiting, inRuns) {
         depth.value = waiting;
@@ -200,11 +219,13 @@ export class Metrics {
 
   /** Every metric at this moment, to be joined with those of other processes. */
   async measure(): Promise<MetricsSnapshot> {
+    this.#dropped.value = this.#droppedLines();
     return (await this.#registry.getMetricsAsJSON()) as unknown as MetricsSnapshot;
   }
 
   /** Prometheus text format 0.0.4. */
   render(): Promise<string> {
+    this.#dropped.value = this.#droppedLines();
     return this.#registry.metrics();
   }
 
@@ -231,6 +252,7 @@ export interface ModelMetrics {
   batchExecuted(batch: ExecutedBatch): void;
   batchFailed(): void;
   engineExited(): void;
+  engineRecycled(): void;
   queueChanged(waiting: number, running: number): void;
   enginesChanged(ready: number, starting: number): void;
   stateChanged(current: string, states: readonly string[]): void;

@@ -37,7 +37,7 @@ export function scanRepository(path: string, modelFileOf: (folder: string) => st
 
   const models: RepositoryModel[] = [];
   for (const name of readdirSync(root).sort().slice(0, MOST_MODELS)) {
-    const model = name.endsWith('.onnx') ? looseFile(root, name) : modelFolder(root, name, modelFileOf);
+    const model = modelAt(root, name, modelFileOf);
     if (model && isModelName(model.name) && !models.some((other) => other.name === model.name)) models.push(model);
   }
   return models;
@@ -46,6 +46,15 @@ export function scanRepository(path: string, modelFileOf: (folder: string) => st
 /** Letters, digits, and . _ - space inside: names go into paths, URLs and metrics. */
 export function isModelName(name: string): boolean {
   return NAME.test(name);
+}
+
+/** Undefined also for what cannot be looked at (a link to itself, a folder without permission): the others are there still. */
+function modelAt(root: string, name: string, modelFileOf: (folder: string) => string): RepositoryModel | undefined {
+  try {
+    return name.endsWith('.onnx') ? looseFile(root, name) : modelFolder(root, name, modelFileOf);
+  } catch {
+    return undefined;
+  }
 }
 
 function singleFile(path: string): RepositoryModel {

@@ -6,14 +6,16 @@ import { createLogger, type Logger } from '../observability/logger.ts';
 import { createServer, type Server } from '../server.ts';
 import { letHeapGrow } from './heap.ts';
 import type { ToReplica, ToSupervisor } from './messages.ts';
-import { leaveConnections } from './retirement.ts';
+
+/** For the last log lines to be written in. */
+const LAST_LINES_MS = 1000;
 
 type Start = Extract<ToReplica, { kind: 'start' }>;
 
 // The terminal and service managers signal the whole group; the supervisor decides when replicas end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
-const { promise: running, resolve: run } = Promise.withResolvers<{ server: Server; start: Start; logger: Logger }>();
+const { promise: running, resolve: run } = Promise.withResolvers<{ server: Server; logger: Logger }>();
 const scrapes = new Map<number, (text: string) => void>();
 let scrapeId = 0;
 const hurry = new AbortController();
@@ -29,11 +31,11 @@ async function receive(message: ToReplica): Promise<void> {
     return;
   }
   if (message.kind === 'hurry') return hurry.abort();
-  const { server, start, logger } = await running;
+  const { server, logger } = await running;
   if (message.kind === 'measure') return send({ kind: 'measured', id: message.id, metrics: await server.measure() });
   if (message.kind === 'retire') {
     // The others take what comes, so there is no delay.
-    await leaveConnections(server.app.server, start.settings.drainTimeoutMs);
+    await server.retire();
     hurry.abort();
   }
   await stop(server, logger);
@@ -43,6 +45,8 @@ async function stop(server: Server, logger: Logger): Promise<void> {
   const complete = await server.stop(hurry.signal);
   logger.info({ complete }, 'replica stopped');
   send({ kind: 'stopped', complete, metrics: await server.measure() });
+  // Lines that nobody reads would keep the process.
+  setTimeout(() => process.exit(), LAST_LINES_MS).unref();
 }
 
 async function serve(start: Start): Promise<void> {
@@ -50,7 +54,7 @@ async function serve(start: Start): Promise<void> {
   const logger = createLogger(settings.logLevel).child({ replica: place });
   try {
     const server = await createServer(settings, logger, { renderMetrics: scrape });
-    run({ server, start, logger });
+    run({ server, logger });
     process.once('uncaughtException', (error) => {
       process.on('uncaughtException', (error) => server.uncaught(error));
       server.uncaught(error);

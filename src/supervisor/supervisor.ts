@@ -11,15 +11,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Settings } from '../config/schema.ts';
 import { restartDelayMs } from '../execution/restart-policy.ts';
 import { labelled, lasting, ownMetrics, renderTogether } from '../observability/aggregation.ts';
-import type { Logger } from '../observability/logger.ts';
+import { droppedLines, type Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { MetricsSnapshot } from '../observability/tally.ts';
 import type { StartOrder } from '../server.ts';
 import type { Serving } from './messages.ts';
 import { ReplicaProcess } from './replica-process.ts';
 
-/** A replica that has served so long has not died of its start. */
-const STEADY_AFTER_MS = 30_000;
+/** A replica that has served so long has not died of its start: requests have reached it. */
+const STEADY_AFTER_MS = 1000;
 
 interface Place {
   serving: ReplicaProcess | undefined;
@@ -34,7 +34,7 @@ export class Supervisor {
   #settings: Settings;
   #places: Place[];
   #logger: Logger;
-  #metrics = new Metrics();
+  #metrics: Metrics;
   #starting = new Set<ReplicaProcess>();
   #retiring = new Set<ReplicaProcess>();
   /** What replicas that have gone had counted. */
@@ -47,6 +47,7 @@ export class Supervisor {
   constructor(settings: Settings & { readonly replicas: number }, logger: Logger) {
     this.#settings = settings;
     this.#logger = logger;
+    this.#metrics = new Metrics(() => droppedLines(logger));
     this.#places = Array.from({ length: settings.replicas }, () => ({
       serving: undefined,
       servingSince: 0,

@@ -20,6 +20,8 @@ export interface Launch {
   /** What the server is started by, such as `['prlimit', '--nofile=64']`. */
   readonly by?: readonly string[];
   readonly cwd?: string;
+  /** A free one by default. */
+  readonly port?: number;
 }
 
 export class ServerUnderTest {
@@ -49,7 +51,7 @@ export class ServerUnderTest {
 
   /** Resolves when it is ready. @throws Error with what it printed when it does not come up */
   static async start(launch: Launch): Promise<ServerUnderTest> {
-    const server = new ServerUnderTest(await freePort(), launch);
+    const server = new ServerUnderTest(launch.port ?? (await freePort()), launch);
     try {
       await server.ready();
     } catch (error) {

@@ -1,7 +1,10 @@
 // Who is let in: keys, scopes, rates; what a page of another origin gets.
 
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../load/server-process.ts';
 import type { Scope } from '../../src/http/access.ts';
 import { TokenBucket } from '../../src/http/token-bucket.ts';
 import { doubling, repositoryOf } from '../fixtures/models.ts';
@@ -140,6 +143,76 @@ test('no page of another origin is let in: there are no CORS headers, for a pref
       [],
     ]);
   }
+});
+
+describe('with adminPort', () => {
+  const admin = ['/v2/repository/models/m/load', '/v2/repository/models/m/unload', '/v2/logging', '/v2/trace/setting'];
+
+  test('the admin routes answer there alone, and everything else on both', async () => {
+    const adminPort = await freePort();
+    await using open = await serverOf(repository.path, { modelControl: 'explicit', port: 0, adminPort });
+    const main = await open.start();
+    const own = `http://127.0.0.1:${adminPort}`;
+    const status = async (url: string, body?: string) =>
+      (await fetch(url, body === undefined ? {} : { method: 'POST', body })).status;
+    for (const path of admin) {
+      expect([path, await status(main + path, '{}'), await status(own + path, '{}')]).toEqual([path, 404, 200]);
+    }
+    expect(await status(`${own}/v2/repository/models/m/load`, '{}')).toBe(200);
+    for (const address of [main, own]) {
+      for (const path of ['/v2/health/ready', '/metrics', '/docs/', '/v2/logging']) {
+        expect(await status(address + path)).toBe(200);
+      }
+      expect(await status(`${address}/v2/models/m/infer`, PAYLOAD)).toBe(200);
+    }
+    const document = (await open.app.inject('/openapi.json')).json();
+    const { servers, responses } = document.paths['/v2/repository/models/{model}/load'].post;
+    expect(servers).toEqual([{ url: own, description: 'The admin listener' }]);
+    expect(Object.keys(responses)).toContain('404');
+    expect(document.paths['/v2/logging'].get.servers).toBeUndefined();
+  });
+
+  test('its limits are those of the other listener', async () => {
+    const adminPort = await freePort();
+    await using open = await serverOf(repository.path, { modelControl: 'explicit', port: 0, adminPort });
+    await open.start();
+    const long = await fetch(`http://127.0.0.1:${adminPort}/v2/models`, { headers: { x: 'x'.repeat(17_000) } });
+    expect(long.status).toBe(431);
+  });
+
+  test('keys are asked for there too', async () => {
+    const adminPort = await freePort();
+    const apiKeys = [{ name: 'a', sha256: sha256('secret-a'), scopes: ['infer'] }];
+    await using open = await serverOf(repository.path, { modelControl: 'explicit', port: 0, adminPort, apiKeys });
+    await open.start();
+    const load = (headers = {}) =>
+      fetch(`http://127.0.0.1:${adminPort}/v2/repository/models/m/load`, { method: 'POST', headers });
+    expect([(await load()).status, (await load(bearer('secret-a'))).status]).toEqual([401, 403]);
+  });
+
+  test('an address that others reach is warned of', async () => {
+    const admin = ['--model-control', 'explicit', '--admin-port', String(await freePort()), '--admin-host', '0.0.0.0'];
+    using process = launch(['serve', repository.path, '--port', '0', ...admin]);
+    await process.logged('ready');
+    expect(process.lines.some(({ msg }) => msg.startsWith('NO API KEYS: '))).toBe(true);
+    expect(process.lines.some(({ msg }) => msg === 'admin routes')).toBe(true);
+  });
+
+  test('a port in use, and a port without routes, is one clear line and exit 1', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const args = ['serve', repository.path, '--port', '0', '--admin-port', String(port)];
+    using busy = launch([...args, '--model-control', 'explicit']);
+    expect(await busy.exited).toBe(1);
+    expect(busy.errors()).toMatch(/^ortlet: .*EADDRINUSE.*\n$/);
+    using senseless = launch(args);
+    expect(await senseless.exited).toBe(1);
+    expect(senseless.errors()).toBe(
+      "ortlet: adminPort needs modelControl 'explicit': with 'none' no route answers there alone\n",
+    );
+    taken.close();
+  });
 });
 
 describe('a token bucket', () => {

@@ -1,5 +1,6 @@
 // What models and engines can do to the server: nothing.
 
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EnginePool } from '../../src/execution/engine-pool.ts';
 import {
@@ -27,7 +28,11 @@ describe('a model that cannot serve is UNAVAILABLE with its reason, and the othe
     ['an INT4 output, which aborts onnxruntime', int4Output(), "output 'y' has the type int4"],
     ['a run that never ends', endless(), 'The run took longer than its limit of 1 s and was stopped'],
     ['an empty file', new Uint8Array(), 'is empty'],
-    ['a file of another kind', Buffer.from('not a model, but long enough to look like one'), 'Protobuf parsing failed'],
+    [
+      'a file of another kind',
+      Buffer.from('not a model, but long enough to look like one'),
+      'is damaged, cut short or of another kind',
+    ],
   ])('%s', async (_, model, reason) => {
     using repository = repositoryOf({ 'bad/model.onnx': model, 'good/model.onnx': doubling() });
     await using server = await serverOf(repository.path, { runLimitMs: 1000 });
@@ -50,7 +55,13 @@ describe('a model that cannot serve is UNAVAILABLE with its reason, and the othe
       executionProviders: [{ name: 'cpu', required: false }],
       intraOpNumThreads: 1,
     };
-    const observer = { engineStarted() {}, engineExited() {}, engineLog() {}, enginesChanged() {} };
+    const observer = {
+      engineStarted() {},
+      engineExited() {},
+      engineRecycled() {},
+      engineLog() {},
+      enginesChanged() {},
+    };
     const pool = EnginePool.start({ session, instances: 1, loadLimitMs: 1, runLimitMs: 1000 }, observer);
     await expect(pool).rejects.toMatchObject({
       code: 'MODEL_LOAD_FAILED',
@@ -210,4 +221,40 @@ test('deadlines come from the header and from the timeout parameter, whichever i
   ]);
   expect((await running).status).toBe(200);
   expect((await server.infer('m', slowRow, { headers: { 'x-request-timeout-ms': 'soon' } })).status).toBe(400);
+});
+
+test('an engine that replaces a dead one has the model that was loaded, whatever has become of its file', async () => {
+  using repository = repositoryOf({ 'gone.onnx': doubling(), 'replaced.onnx': doubling(), 'changed.onnx': doubling() });
+  const lines: string[] = [];
+  await using server = await serverOf(repository.path, {}, lines);
+  rmSync(`${repository.path}/gone.onnx`);
+  repository.add('next', identity('float'));
+  renameSync(`${repository.path}/next`, `${repository.path}/replaced.onnx`);
+  repository.add('changed.onnx', identity('float'));
+  for (const model of ['gone', 'replaced', 'changed']) {
+    process.kill(enginePids(lines, model).at(-1)!, 'SIGKILL');
+    await until(() => lines.some((line) => JSON.parse(line).model === model && line.includes('"engine lost"')));
+  }
+  for (const model of ['gone', 'replaced']) {
+    expect((await server.infer(model, row(1, 2))).body.outputs[0]!.data).toEqual([2, 4]);
+  }
+  const refused = await server.infer('changed', row(1, 2));
+  expect([refused.status, refused.body.error]).toEqual([503, expect.stringContaining('load the model again')]);
+});
+
+test('a budget that the model alone goes beyond fails its load', async () => {
+  using repository = repositoryOf({ 'm/model.onnx': doubling(), 'm/config.yaml': 'maxEngineBytes: 1048576' });
+  await using server = await serverOf(repository.path);
+  expect(server.registry.index()[0]).toMatchObject({
+    state: 'UNAVAILABLE',
+    reason: expect.stringMatching(/^an engine holds \d+ MiB with the model loaded, and maxEngineBytes is 1 MiB$/),
+  });
+});
+
+test('an engine is the first that the kernel ends where memory runs out', async () => {
+  using repository = repositoryOf({ 'm.onnx': doubling() });
+  const lines: string[] = [];
+  await using _server = await serverOf(repository.path, {}, lines);
+  const [pid] = enginePids(lines, 'm');
+  expect(Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'))).toBeGreaterThanOrEqual(500);
 });

@@ -122,7 +122,7 @@ test('shared memory has a status, and nothing can be registered', async () => {
     url: '/v2/systemsharedmemory/region/r/register',
     payload: '{}',
   });
-  expect([register.statusCode, register.json().error]).toEqual([501, expect.stringContaining('not offered')]);
+  expect([register.statusCode, register.json().error]).toEqual([400, expect.stringContaining('not offered')]);
 });
 
 describe('inference', () => {

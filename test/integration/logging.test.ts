@@ -26,3 +26,23 @@ test('what is logged can be changed while the server runs, but not where', async
   await server.infer('nosuch', []);
   expect(lines.length).toBe(quiet + 1);
 });
+
+test('what is refused for load has a line for itself only when everything has', async () => {
+  using repository = repositoryOf({ 'm.onnx': doubling() });
+  const lines: string[] = [];
+  await using server = await serverOf(repository.path, { modelControl: 'explicit', maxInFlightBytes: 1024 }, lines);
+  const setLevel = (log_verbose_level: number) =>
+    server.app.inject({ method: 'POST', url: '/v2/logging', payload: JSON.stringify({ log_verbose_level }) });
+  const refused = () => lines.filter((line) => line.includes('QUEUE_FULL')).length;
+  const flood = async () => {
+    const x = { name: 'x', datatype: 'FP32', shape: [300, 2], data: Array.from({ length: 600 }, () => 0.5) } as const;
+    const answers = await Promise.all([1, 2, 3].map(() => server.infer('m', [x])));
+    return answers.filter(({ status }) => status === 503).length;
+  };
+  await setLevel(0);
+  expect(await flood()).toBe(2);
+  expect(refused()).toBe(0);
+  await setLevel(1);
+  expect(await flood()).toBe(2);
+  expect(refused()).toBe(2);
+});

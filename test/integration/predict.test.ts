@@ -220,8 +220,8 @@ describe('which version', () => {
 });
 
 test('other verbs and methods are refused with the way to go', async () => {
-  expect(await send('/v1/models/double:classify', '{}')).toEqual([501, expect.stringContaining("Use ':predict'")]);
-  expect((await send('/v1/models/double/versions/1:regress', '{}'))[0]).toBe(501);
+  expect(await send('/v1/models/double:classify', '{}')).toEqual([400, expect.stringContaining("Use ':predict'")]);
+  expect((await send('/v1/models/double/versions/1:regress', '{}'))[0]).toBe(400);
   for (const url of ['/v1/models/double:generate', '/v1/models/double%3Agenerate']) {
     expect(await send(url, '{}')).toEqual([404, expect.stringContaining('there is no such route')]);
     expect((await get(url)).status).toBe(404);

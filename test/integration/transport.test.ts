@@ -59,8 +59,28 @@ test.each([
   expect(answer.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
 });
 
-test('two hosts are named in the refusal', async () => {
-  expect(await answerTo(LIVE.replace(HOST, HOST + HOST))).toContain('{"error":"2 Host headers: send one."}');
+test.each([
+  ['two hosts', LIVE.replace(HOST, HOST + HOST), '{"error":"2 Host headers: send one."}'],
+  ['no host', LIVE.replace(HOST, ''), '{"error":"No Host headers: send one."}'],
+  ['what is no HTTP', 'HELO\r\n\r\n', '{"error":"The request is not valid HTTP/1.1: '],
+  [
+    'a head that is too long',
+    LIVE.replace(HOST, `${HOST}a: ${'x'.repeat(17_000)}\r\n`),
+    '{"error":"The head of the request',
+  ],
+])('%s is refused in the words of every error, and told that the connection ends', async (_name, request, error) => {
+  const answer = await answerTo(request);
+  expect(answer).toContain(error);
+  expect(answer).toMatch(/^connection: close\r$/im);
+});
+
+test('a request without a host is served where its HTTP had none yet', async () => {
+  expect(await answerTo('GET /v2/health/live HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test('an expectation that nobody knows is passed over', async () => {
+  const answer = await answerTo(LIVE.replace(HOST, `${HOST}Expect: miracles\r\nConnection: close\r\n`));
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
 });
 
 test.each([

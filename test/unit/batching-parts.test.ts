@@ -30,6 +30,19 @@ describe('the cost of runs', () => {
     expect(costs.relativeError).toBeLessThan(0.05);
   });
 
+  test('runs that shared their cores say how slow things are now, not what a run costs', () => {
+    const costs = new CostModel([
+      { rows: 1, ms: 10 },
+      { rows: 2, ms: 12 },
+    ]);
+    for (let i = 0; i < 60; i++) costs.observe(2, 24, true);
+    expect(costs.aloneMs(2)).toBe(12);
+    expect(costs.predictMs(2)).toBeCloseTo(24, 1);
+    expect(costs.predictMs(1)).toBeCloseTo(20, 1);
+    for (let i = 0; i < 60; i++) costs.observe(2, 12);
+    expect(costs.predictMs(2)).toBeCloseTo(12, 1);
+  });
+
   test('has its knee where a larger batch makes no row cheaper', () => {
     const curve = (ms: (rows: number) => number) =>
       new CostModel([1, 2, 4, 8, 16, 32].map((rows) => ({ rows, ms: ms(rows) })));
@@ -185,7 +198,7 @@ describe('the cores', () => {
     users[1]!.wants = true;
     expect(share.startsAt(users[1]!, 10)).toBe(20);
     clock.now = 10;
-    ended();
+    ended.end();
     expect(started).toEqual([1]);
     expect(share.startsAt(users[1]!, 10)).toBeUndefined();
   });
@@ -209,22 +222,33 @@ describe('the cores', () => {
     expect(share.startsAt(users[2]!, 10)).toBeUndefined();
   });
 
+  test('a run is crowded where another model wants its cores, and by nothing of its own', () => {
+    const { share, users } = setUp(2, 2, 2);
+    const first = share.started(users[0]!, 10);
+    const ahead = share.started(users[0]!, 10);
+    expect([first, ahead].map(({ crowded }) => crowded)).toEqual([false, false]);
+    const other = share.started(users[1]!, 10);
+    expect([first, ahead, other].map(({ crowded }) => crowded)).toEqual([true, true, true]);
+    for (const run of [first, ahead, other]) run.end();
+    expect(share.started(users[0]!, 10).crowded).toBe(false);
+  });
+
   test('who has used least goes next, and idle time is not saved up', () => {
     const { share, users, started, clock } = setUp(2, 2, 2);
     const [first, second] = users as [(typeof users)[0], (typeof users)[0]];
     first.wants = true;
     const one = share.started(first, 50);
     clock.now = 50;
-    one();
+    one.end();
     const two = share.started(second, 10);
     second.wants = true;
     clock.now = 60;
     started.length = 0;
-    two();
+    two.end();
     expect(started).toEqual([0, 1]);
     const three = share.started(first, 20);
     clock.now = 80;
-    three();
+    three.end();
     expect(started).toEqual([0, 1, 1, 0]);
   });
 });

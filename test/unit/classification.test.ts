@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkClassifiable, classify } from '../../src/tensor/classification.ts';
 import { tensorOf } from '../fixtures/tensors.ts';
@@ -14,6 +15,29 @@ test('each row becomes its highest classes, ties in order of their index', () =>
 
 test('labels are added where there are any; no more classes than there are elements', () => {
   expect(classify(tensorOf('INT32', [1, 2], [3, 4]), 9, true, ['a']).data).toEqual(['4:1', '3:0:a']);
+});
+
+test('the highest of very many are those that sorting all of them would give, NaN last', () => {
+  const value = fc.oneof(fc.integer({ min: -50, max: 50 }), fc.constantFrom(Number.NaN, Infinity, -Infinity));
+  fc.assert(
+    fc.property(
+      fc.array(value, { minLength: 1, maxLength: 2000, size: 'max' }),
+      fc.integer({ min: 1, max: 400 }),
+      (values, count) => {
+        const rank = (i: number) => (Number.isNaN(values[i]) ? -Infinity : values[i]!);
+        const sorted = values.map((_, i) => i).sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)));
+        const { data } = classify(tensorOf('FP64', [values.length], values), count, false, []);
+        expect(data).toEqual(sorted.slice(0, count).map((i) => `${values[i]!.toFixed(6)}:${i}`));
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('so many classes that making them would keep others waiting are refused', () => {
+  const wide = tensorOf('UINT8', [2, 40_000], Array(80_000).fill(1));
+  expect(() => classify(wide, 1e9, true, [])).toThrow('asks for 80000 classes: at most 65536');
+  expect(classify(wide, 30_000, true, []).shape).toEqual([2, 30_000]);
 });
 
 test('a model without rows is classified as a whole', () => {

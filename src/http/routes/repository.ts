@@ -18,6 +18,8 @@ export interface ModelControl {
   readonly allowed: boolean;
   /** What a load request may bring. */
   readonly overrides: 'off' | 'config' | 'files';
+  /** Of a load request that may bring something. */
+  readonly maxBodyBytes: number;
 }
 
 export function repositoryRoutes(app: FastifyInstance, registry: Registry, control: ModelControl): void {
@@ -49,6 +51,7 @@ export function repositoryRoutes(app: FastifyInstance, registry: Registry, contr
         errors: [400, 403, 404, 422],
       }),
       config: { scope: 'admin' },
+      ...(control.overrides !== 'off' && { bodyLimit: control.maxBodyBytes }),
     },
     async ({ params, body }, reply) => {
       if (!control.allowed) throw controlDisabled('explicit model load / unload');
