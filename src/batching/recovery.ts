@@ -21,6 +21,8 @@ export function recover<Request extends { enginesKilled: number }>(
   requests: readonly Request[],
   code: ErrorCode,
 ): Recovery<Request> {
+  // Who was alone in a run that did not end would only hold the next engine for as long.
+  if (code === 'DEADLINE_EXCEEDED' && requests.length === 1) return { guilty: requests, retries: [] };
   if (code === 'ENGINE_FAILED' || code === 'DEADLINE_EXCEEDED') {
     for (const request of requests) request.enginesKilled++;
     const [guilty, innocent] = [requests.filter(isGuilty), requests.filter((request) => !isGuilty(request))];

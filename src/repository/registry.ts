@@ -236,9 +236,9 @@ export class Registry {
   }
 }
 
-/** Fit for clients: the system's own words would name paths. */
+/** Fit for clients: the system's own words, and those of a scan for the operator, would name paths. */
 function reasonOf(error: unknown): string {
-  if (error instanceof ServingError) return error.message;
+  if (error instanceof ServingError) return error.code === 'NOT_FOUND' ? 'the folder of models is gone' : error.message;
   const { code, syscall } = error as NodeJS.ErrnoException;
   return syscall === undefined ? 'an internal error; see the log' : `its files could not be read (${code})`;
 }

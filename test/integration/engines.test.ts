@@ -155,6 +155,8 @@ test('a run over its limit gets its engine killed; the request is told, the next
   await using server = await serverOf(repository.path, { runLimitMs: 300 });
   const refused = await server.infer('m', [x('FP32', [1, 1], [1e9])]);
   expect([refused.status, refused.body.error]).toEqual([504, expect.stringContaining('limit of 0.3 s')]);
+  // Alone in its run, it is not given another engine to hold.
+  expect((await server.app.inject('/metrics')).body).toMatch(/^ortlet_engine_exits_total.* 1$/m);
   expect((await server.infer('m', [x('FP32', [1, 1], [1])])).status).toBe(200);
 });
 

@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { doubling, identity, repositoryOf } from '../fixtures/models.ts';
 import { type Graph, writeOnnx } from '../fixtures/onnx-writer.ts';
@@ -69,6 +70,18 @@ test('a reload that fails says why, and the old version serves on', async () => 
     status: 422,
     body: expect.stringContaining("failed to load 'm'"),
   });
+  expect((await server.infer('m', row)).status).toBe(200);
+});
+
+test('files that cannot be read are told without their paths', async () => {
+  await using server = await explicitServer({ 'm/model.onnx': doubling() });
+  mkdirSync(join(server.repository.path, 'm', 'config.yaml'));
+  const { status, body } = await server.control('m', 'load');
+  expect([status, body]).toEqual([422, expect.stringContaining('its files could not be read (EISDIR)')]);
+  rmSync(server.repository.path, { recursive: true });
+  const gone = await server.control('m', 'load');
+  expect([gone.status, gone.body]).toEqual([422, expect.stringContaining('the folder of models is gone')]);
+  expect(`${body}${gone.body}`).not.toContain(server.repository.path);
   expect((await server.infer('m', row)).status).toBe(200);
 });
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { doubling, repositoryOf } from '../../fixtures/models.ts';
+import { until } from '../../fixtures/server.ts';
 import { type Fault, Tally } from '../fault.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
 
@@ -17,12 +18,12 @@ export const fewCores: Fault = {
     if (spawnSync('taskset', ['--version']).error) return 'taskset is not installed';
     return undefined;
   },
-  async run({ progress }) {
+  async run({ length, progress }) {
     const tally = new Tally();
     using models = repositoryOf({ 'm/model.onnx': doubling() });
-    using quota = quotaOfOneCore();
+    await using quota = length === 'full' ? quotaOfOneCore() : undefined;
     const ways = [
-      { name: 'all cores', by: [], threads: availableParallelism() },
+      ...(length === 'full' ? [{ name: 'all cores', by: [], threads: availableParallelism() }] : []),
       { name: 'an affinity mask', by: ['taskset', '--cpu-list', '0'], threads: 1 },
       ...(quota ? [{ name: 'a quota', by: quota.by, threads: 1 }] : []),
     ];
@@ -62,7 +63,20 @@ function quotaOfOneCore() {
       continue;
     }
     const enter = `echo $$ > ${group}/cgroup.procs && mount --bind ${group} ${root} && exec "$@"`;
-    return { by: ['unshare', '--mount', 'sh', '-c', enter, 'sh'], [Symbol.dispose]: () => rmdirSync(group) };
+    return {
+      by: ['unshare', '--mount', 'sh', '-c', enter, 'sh'],
+      [Symbol.asyncDispose]: () => until(() => isRemoved(group)),
+    };
   }
   return undefined;
+}
+
+/** Engines end a moment after their server. */
+function isRemoved(group: string): boolean {
+  try {
+    rmdirSync(group);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -36,7 +36,7 @@ export interface Soak {
 const RATE = 100;
 const SCRAPE_MS = 5000;
 const LOOKS_PER_WINDOW = 10;
-const LOOKS_AT_REST = 10;
+const LOOKS_AT_REST = 5;
 const BETWEEN_LOOKS_AT_REST_MS = 100;
 const COLLECTING = new URL('./collecting.ts', import.meta.url).href;
 const LEAK = new URL('./planted-leak.ts', import.meta.url).href;
