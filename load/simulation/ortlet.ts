@@ -112,7 +112,7 @@ class OrtletPolicy implements SimulatedPolicy {
     this.#waitingSince = undefined;
     this.#batches++;
     for (const entry of entries) this.#queue.remove(entry);
-    const endsAt = now + this.#costs.predictMs(work);
+    const endsAt = now + (this.#costs.knows(work) ? this.#costs.predictMs(work) : 0);
     this.#running = { endsAt, cores: this.#cores.started(this.#user, aloneMs) };
     return { requests: entries.map(({ request }) => request) };
   }

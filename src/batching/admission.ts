@@ -58,11 +58,12 @@ export function refuse(
     return { code: 'QUEUE_TIMEOUT', message: 'Request timeout expired before it could be queued.', retryAfterMs };
   }
   // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right. And how soon a
-  // dead one is replaced is not known.
+  // dead one is replaced is not known, nor what a run takes that is far larger or smaller than any before.
   if (load.running.size < load.engines || load.engines === 0 || !costs.calibrated) return undefined;
   // Others will share its run, so that it takes as long as a full one; half of its time at most, to leave some for waiting.
   // A request larger than a run should be has one for itself, and the others are taken to be like it.
   const runWork = Math.max(request.work, costs.workWithin(leftMs / 2, load.maxWork));
+  if (!costs.knows(runWork)) return undefined;
   const runMs = costs.predictMs(runWork);
   const neededAfter = (work: number) => {
     const runs = Math.ceil((work + request.work) / runWork);

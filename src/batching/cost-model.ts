@@ -77,6 +77,12 @@ export class CostModel {
     return this.aloneMs(work) * this.#slowdown;
   }
 
+  /** Whether a prediction for this work rests on runs of about its size, four times as much or as little at most. @param work from 1 */
+  knows(work: number): boolean {
+    const below = 31 - Math.clz32(work || 1);
+    return [below - 1, below, below + 1].some((knot) => this.#knots[knot] !== undefined);
+  }
+
   /** The same with its cores to itself. */
   aloneMs(work: number): number {
     const below = 31 - Math.clz32(work || 1);
@@ -121,8 +127,10 @@ export class CostModel {
       if (share > 0) this.#knots[below + 1] = (2 * ms) / (1 + share);
       return;
     }
+    // What was only guessed from other sizes is put right at once by a run that took less.
+    const believed = this.#knots[below] === undefined && ms < this.aloneMs(work) ? 1 : rate;
     // As far as both knots together must move for the prediction to be right, each by its share (normalised least mean squares).
-    const step = (rate * (ms - this.aloneMs(work))) / ((1 - share) ** 2 + share ** 2);
+    const step = (believed * (ms - this.aloneMs(work))) / ((1 - share) ** 2 + share ** 2);
     const [low, high] = [this.#at(below), this.#at(below + 1)];
     this.#knots[below] = Math.max(0, low + step * (1 - share));
     if (share > 0) this.#knots[below + 1] = Math.max(0, high + step * share);

@@ -44,7 +44,7 @@ export interface DynamicBatcherOptions extends QueueLimits {
 interface Run {
   readonly batch: Batch;
   readonly dispatchedAt: number;
-  /** When it is expected to end. */
+  /** When it is expected to end; its beginning where nothing is known of such runs, and nobody is refused for a guess. */
   readonly endsAt: number;
   readonly cores: CoreRun;
 }
@@ -195,7 +195,7 @@ export class DynamicBatcher implements Scheduler {
     for (const entry of batch.entries) this.#queue.remove(entry);
     let beginsAt = now;
     if (occasion === 'ahead') for (const { endsAt } of this.#running) beginsAt = Math.max(beginsAt, endsAt);
-    const endsAt = beginsAt + this.#costs.predictMs(batch.work);
+    const endsAt = beginsAt + (this.#costs.knows(batch.work) ? this.#costs.predictMs(batch.work) : 0);
     void this.#run({ batch, dispatchedAt: now, endsAt, cores: cores.started(this.#user, aloneMs) });
     return true;
   }

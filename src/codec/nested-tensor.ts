@@ -6,6 +6,7 @@ import { JsonFault } from './element-cursor.ts';
 import { joinValues } from './joined-values.ts';
 import { type ElementSource, noJson, readElements } from './json-elements.ts';
 import { nestedShape, RaggedFault } from './nested-shape.ts';
+import { checkStrings } from './request-parts.ts';
 
 const OPEN_ARRAY = 0x5b;
 
@@ -17,7 +18,9 @@ export function readNested(source: ElementSource): Tensor {
     return { datatype, shape: [], data: readElements(single, 1) };
   }
   const shape = shapeOf(source);
-  return { datatype, shape, data: readElements(source, elementCount(shape)) };
+  const length = elementCount(shape);
+  if (datatype === 'BYTES') checkStrings(length);
+  return { datatype, shape, data: readElements(source, length) };
 }
 
 function shapeOf(source: ElementSource): number[] {

@@ -10,6 +10,7 @@ import { type JsonRange, liftJson } from './lifted-json.ts';
 import {
   checkCount,
   checkParameters,
+  checkStrings,
   invalid,
   MOST_PARAMETERS,
   printPath,
@@ -34,7 +35,10 @@ export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedR
   const request = checkEnvelope(value);
   checkParameters(request.parameters);
   const inputs = new Map<string, Tensor>();
+  let strings = 0;
   for (const input of request.inputs) {
+    if (input.datatype === 'BYTES') strings += elementCount(input.shape);
+    checkStrings(strings);
     if (inputs.has(input.name)) throw invalid(`input '${input.name}' already exists in request`);
     inputs.set(input.name, readTensor(input, readBlob, bytes, ranges));
   }

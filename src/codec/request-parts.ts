@@ -42,6 +42,18 @@ export function checkCount(path: string, list: unknown, most: number): void {
   if (count > most) throw invalid(`Unable to parse '${path}': at most ${most} are allowed, got ${count}`);
 }
 
+/** Texts of one request at most: each takes some 80 bytes beside its characters, on the way and in two threads. */
+const MOST_STRINGS = 2 ** 18;
+
+/** @throws ServingError INVALID_INPUT when a request's BYTES tensors have too many elements */
+export function checkStrings(count: number): void {
+  if (count <= MOST_STRINGS) return;
+  throw new ServingError(
+    'INVALID_INPUT',
+    `the request has ${count} BYTES elements: at most ${MOST_STRINGS} are taken at a time. Send it in parts.`,
+  );
+}
+
 export function invalid(message: string): ServingError {
   return new ServingError('INVALID_REQUEST', message);
 }

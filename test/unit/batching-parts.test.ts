@@ -30,6 +30,18 @@ describe('the cost of runs', () => {
     expect(costs.relativeError).toBeLessThan(0.05);
   });
 
+  test('sizes far from all that were run are guessed, and one that takes less is believed at once', () => {
+    const costs = new CostModel([
+      { rows: 1, ms: 10 },
+      { rows: 32, ms: 20 },
+    ]);
+    expect([1, 32, 127, 128, 2000].map((work) => costs.knows(work))).toEqual([true, true, true, false, false]);
+    expect(costs.predictMs(1024)).toBe(640);
+    costs.observe(1024, 40);
+    expect(costs.predictMs(1024)).toBe(40);
+    expect(costs.knows(1024)).toBe(true);
+  });
+
   test('runs that shared their cores say how slow things are now, not what a run costs', () => {
     const costs = new CostModel([
       { rows: 1, ms: 10 },

@@ -100,6 +100,17 @@ describe('requests', () => {
     [input('FP32', '[1]', '[65536,65536]'), 'causes total element count to exceed maximum size'],
     ['{"inputs":[{"name":"x","datatype":"FP32","shape":[1]}]}', "input 'x' has neither 'data' nor 'binary_data_size'"],
     ['{"inputs":[{"name":"x","datatype":"FP32","shape":[0]}]}', "input 'x' has neither 'data' nor 'binary_data_size'"],
+    [
+      {
+        inputs: ['x', 'y'].map((name) => ({
+          name,
+          datatype: 'BYTES',
+          shape: [131_073],
+          data: Array(131_073).fill(''),
+        })),
+      },
+      'the request has 262146 BYTES elements: at most 262144 are taken at a time',
+    ],
     [{ inputs: [], parameters: { triton_x: 1 } }, "reserved for internal usage: 'triton_x'"],
     [{ inputs: [], parameters: { a: {} } }, "Unable to parse 'parameters.a'"],
     [{ inputs: [], parameters: { timeout: 'soon' } }, "parameter 'timeout' must be a number of microseconds"],
@@ -116,7 +127,7 @@ describe('requests', () => {
       { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { shared_memory_region: 'r' } }] },
       'shared memory',
     ],
-  ])('%j is refused: %s', (request, message) => {
+  ])('%# is refused: %s', (request, message) => {
     expect(refusal(request)).toContain(message);
   });
 
