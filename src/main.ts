@@ -64,10 +64,9 @@ function parseFlags(argv: readonly string[]) {
 
 /** The command line, the settings, or what the system says of files and addresses. */
 function isNoDefect(error: unknown): boolean {
-  const { code = '', syscall } = error as NodeJS.ErrnoException;
-  return (
-    error instanceof SettingsError || code.startsWith('ERR_PARSE_ARGS') || code === 'NOT_FOUND' || syscall !== undefined
-  );
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const isUsers = error instanceof SettingsError || code.startsWith('ERR_PARSE_ARGS') || code === 'NOT_FOUND';
+  return isUsers || /^E[A-Z0-9]+$/.test(code);
 }
 
 function print(text: string): number {

@@ -154,7 +154,7 @@ export class Registry {
       [...slots].map(([version, slot]) => ({
         name,
         version,
-        state: isReady(slot) || slot.state !== 'READY' ? slot.state : 'UNAVAILABLE',
+        state: shownState(slot),
         reason: slot.model?.failure ?? slot.reason,
       })),
     );
@@ -262,10 +262,16 @@ function isReady({ state, model }: Slot): boolean {
   return state === 'READY' && model?.failure === undefined;
 }
 
+/** A version whose engines keep dying is loaded, and no use to anybody. */
+function shownState(slot: Slot): ModelState {
+  return isReady(slot) || slot.state !== 'READY' ? slot.state : 'UNAVAILABLE';
+}
+
 function ready(name: string, version: string, slot: Slot): Model {
   if (isReady(slot)) return slot.model!;
   const reason = slot.model?.failure ?? slot.reason;
-  throw notReady(name, `version ${version} is not at ready state: ${slot.state}${reason && `, ${reason}`}`, slot.state);
+  const what = `version ${version} is not at ready state: ${shownState(slot)}${reason && `, ${reason}`}`;
+  throw notReady(name, what, slot.state);
 }
 
 function notReady(name: string, what: string, state: ModelState): ServingError {

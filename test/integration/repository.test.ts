@@ -77,7 +77,7 @@ test('files that cannot be read are told without their paths', async () => {
   await using server = await explicitServer({ 'm/model.onnx': doubling() });
   mkdirSync(join(server.repository.path, 'm', 'config.yaml'));
   const { status, body } = await server.control('m', 'load');
-  expect([status, body]).toEqual([422, expect.stringContaining('its files could not be read (EISDIR)')]);
+  expect([status, body]).toEqual([422, expect.stringContaining('its config.yaml is not a regular file')]);
   rmSync(server.repository.path, { recursive: true });
   const gone = await server.control('m', 'load');
   expect([gone.status, gone.body]).toEqual([422, expect.stringContaining('the folder of models is gone')]);
