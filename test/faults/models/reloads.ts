@@ -1,4 +1,5 @@
 import { renameSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { doubling, identity, repositoryOf } from '../../fixtures/models.ts';
 import { until } from '../../fixtures/server.ts';
 import { type Fault, Tally } from '../fault.ts';
@@ -9,6 +10,8 @@ import { heldBytes, INSPECTED, inspectorOf } from './held-memory.ts';
 const FIRST_MARK = 50;
 const GROWTH_LIMIT = 0.05;
 const CLIENTS = 4;
+/** Of clients alone: what load itself takes, once, is not to be counted as the reloads'. */
+const WARM_UP_MS = 60_000;
 
 export const reloads: Fault = {
   name: 'reloads',
@@ -30,6 +33,7 @@ export const reloads: Fault = {
       keepBusy(tally, CLIENTS, () => infer(url, 'm', ROW), multipleOf(1, 2)),
       keepBusy(tally, CLIENTS, () => infer(url, 'other', ROW), multipleOf(2)),
     ];
+    await delay(length === 'short' ? 0 : WARM_UP_MS);
     let afterFirst = 0;
     /** What is compiled late is there by now; what leaks is not. */
     let afterHalf = 0;
