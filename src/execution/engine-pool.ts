@@ -41,6 +41,8 @@ const SESSION = 1;
 const CLOCK_OFFSET_MS = monotonicMs() - performance.now();
 /** Below this, handing a batch over takes a noticeable part of the time, and the next one is sent ahead. */
 const SHORT_RUN_MS = 2;
+/** So large a part of a run's time shows too. */
+const LONG_HAND_OVER = 0.2;
 
 /** An engine that serves, with the batches it has. */
 interface Place {
@@ -65,6 +67,8 @@ export class EnginePool implements Executor {
   #places = new Set<Place>();
   /** How long runs take, a moving average. */
   #runMs = Number.POSITIVE_INFINITY;
+  /** How long after its end a run's answer is here, a moving average: under a flood of requests, as long as a turn of the event loop. */
+  #handOverMs = 0;
   #starting = new Set<EngineProcess>();
   /** These have been replaced, take no more batches and end with their last. */
   #retiring = new Set<Place>();
@@ -131,7 +135,8 @@ export class EnginePool implements Executor {
   }
 
   get slots(): number {
-    return this.#places.size * (this.#runMs < SHORT_RUN_MS ? 2 : 1);
+    const handOverShows = this.#runMs < SHORT_RUN_MS || this.#handOverMs > LONG_HAND_OVER * this.#runMs;
+    return this.#places.size * (handOverShows ? 2 : 1);
   }
 
   onChange(listener: () => void): void {
@@ -173,6 +178,8 @@ export class EnginePool implements Executor {
       this.#deaths = 0;
       this.#runMs = Number.isFinite(this.#runMs) ? 0.9 * this.#runMs + 0.1 * frame.elapsedMs : frame.elapsedMs;
       const now = performance.now();
+      const endedAt = frame.at + frame.elapsedMs - CLOCK_OFFSET_MS;
+      this.#handOverMs += 0.1 * (now - endedAt - this.#handOverMs);
       const engineMs = now - Math.max(sentAt, place.answeredAt);
       place.answeredAt = now;
       return {

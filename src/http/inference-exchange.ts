@@ -76,10 +76,12 @@ export class InferenceExchange {
   ): Promise<void> {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
+    const resolve = () => this.#dataPlane.model(reference.model, reference.version);
+    // A large body that cannot be wanted is not even read.
+    if (Number(headers['content-length']) > COUNTED_BYTES) resolve().checkRoom();
     const body = await readBody(raw, this.#bodyLimits);
     const size = body.length;
     const receivedAt = performance.now();
-    const resolve = () => this.#dataPlane.model(reference.model, reference.version);
     let decoded: Request;
     try {
       const decoding = dialect.decode(body, headers, resolve);
