@@ -47,8 +47,11 @@ export function refuse(
   costs: CostModel,
   now: number,
 ): Refusal | undefined {
-  const full = refuseIfFull(request, load, limits, costs, now);
-  if (full) return full;
+  const full = fullness(request, load, limits);
+  if (full) {
+    const retryAfterMs = expectedWaitMs(load, costs, now);
+    return { code: 'QUEUE_FULL', message: `Exceeds maximum queue size: ${full}. Retry later.`, retryAfterMs };
+  }
   const leftMs = request.deadlineAt - now;
   if (leftMs <= 0) {
     const retryAfterMs = expectedWaitMs(load, costs, now);
@@ -78,20 +81,6 @@ export function refuse(
   };
 }
 
-/** The part that does not depend on the request but for its size. */
-export function refuseIfFull(
-  { bytes }: Pick<NewRequest, 'bytes'>,
-  load: QueueLoad,
-  limits: QueueLimits,
-  costs: CostModel,
-  now: number,
-): Refusal | undefined {
-  const full = fullness(bytes, load, limits);
-  if (full === undefined) return undefined;
-  const retryAfterMs = expectedWaitMs(load, costs, now);
-  return { code: 'QUEUE_FULL', message: `Exceeds maximum queue size: ${full}. Retry later.`, retryAfterMs };
-}
-
 /** Time until the engines have done what they run and what waits, in milliseconds. */
 export function expectedWaitMs(load: QueueLoad, costs: CostModel, now: number): number {
   const runWork = Math.max(Math.min(load.work, load.maxWork), load.work / Math.max(1, load.requests));
@@ -106,7 +95,7 @@ function runningMs({ running }: QueueLoad, now: number): number {
 }
 
 function fullness(
-  bytes: number,
+  { bytes }: NewRequest,
   load: QueueLoad,
   { maxQueueRequests, maxQueueBytes }: QueueLimits,
 ): string | undefined {

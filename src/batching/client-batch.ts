@@ -18,10 +18,6 @@ export class ClientBatchSplitter implements Scheduler {
     this.#maxBatchSize = maxBatchSize;
   }
 
-  checkRoom(): void {
-    this.#scheduler.checkRoom();
-  }
-
   get inFlight(): number {
     return this.#scheduler.inFlight;
   }

@@ -7,7 +7,7 @@ import type { InferenceContext } from '../inference.ts';
 import type { PaddingPlan } from '../tensor/padding.ts';
 import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
-import { expectedWaitMs, type QueueLimits, type QueueLoad, type Refusal, refuse, refuseIfFull } from './admission.ts';
+import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
 import { cancelled, failed, killedTwice, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
@@ -39,9 +39,6 @@ export interface DynamicBatcherOptions extends QueueLimits {
   /** Monotonic clock in milliseconds. */
   readonly now: () => number;
 }
-
-/** The smallest request there is. */
-const LEAST = { bytes: 1 };
 
 /** A batch that an engine has. */
 interface Run {
@@ -101,10 +98,6 @@ export class DynamicBatcher implements Scheduler {
     return this.#queue.length;
   }
 
-  checkRoom(): void {
-    throwRefusal(refuseIfFull(LEAST, this.#load(), this.#options, this.#costs, this.#options.now()));
-  }
-
   enqueue(
     inputs: NamedTensors,
     outputs: readonly string[] | undefined,
@@ -139,7 +132,8 @@ export class DynamicBatcher implements Scheduler {
     if (this.#stopped) throw unloading();
     const { failure } = this.#executor;
     if (failure) throw unavailable(failure);
-    throwRefusal(refuse(entry, this.#load(), this.#options, this.#costs, now));
+    const refusal = refuse(entry, this.#load(), this.#options, this.#costs, now);
+    if (refusal) throw new ServingError(refusal.code, refusal.message, { retryAfterMs: refusal.retryAfterMs });
   }
 
   *#unanswered(): Iterable<Entry> {
@@ -339,8 +333,4 @@ export class DynamicBatcher implements Scheduler {
     this.#options.cores.leave(this.#user);
     this.#stopped.resolve();
   }
-}
-
-function throwRefusal(refusal: Refusal | undefined): void {
-  if (refusal) throw new ServingError(refusal.code, refusal.message, { retryAfterMs: refusal.retryAfterMs });
 }

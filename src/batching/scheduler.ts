@@ -9,8 +9,6 @@ export interface ScheduledResult {
 }
 
 export interface Scheduler {
-  /** To be asked before much is done for a request. @throws ServingError QUEUE_FULL where none would be taken now */
-  checkRoom(): void;
   /**
    * Waits for a place in a batch and for its run.
    * @param outputs names of the outputs wanted; undefined: all

@@ -139,17 +139,24 @@ class BodyBuffer {
     this.length = end;
   }
 
+  /** Once. The request, which is there until the answer is, has nothing of it any more. */
   take(): Buffer {
-    if (this.#whole) return this.#whole;
+    const [pieces, whole] = [this.#pieces, this.#whole];
+    this.#forget();
+    if (whole) return whole;
     // Large bodies have memory of their own, because it may be handed to another thread.
-    const isShared = this.#pieces.length === 1 && this.length <= COUNTED_BYTES;
-    return isShared ? this.#pieces[0]! : Buffer.concat(this.#pieces, this.length);
+    const isShared = pieces.length === 1 && this.length <= COUNTED_BYTES;
+    return isShared ? pieces[0]! : Buffer.concat(pieces, this.length);
   }
 
   clear(): void {
+    this.#forget();
+    this.#limits.transfers.release(this.#reserved);
+  }
+
+  #forget(): void {
     this.#pieces = [];
     this.#whole = undefined;
-    this.#limits.transfers.release(this.#reserved);
   }
 
   #reserve(bytes: number): void {

@@ -5,6 +5,7 @@ import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { endAfterAnswer } from './connections.ts';
+import { Refusals } from './refusals.ts';
 import { retryAfterSeconds } from './retry-after.ts';
 
 export const STATUS_OF: Record<ErrorCode, number> = {
@@ -46,6 +47,7 @@ const LONGEST_MESSAGE = 2000;
 
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
 export function createErrorHandler(metrics: Metrics, logger: Logger) {
+  const refusals = new Refusals();
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
     const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request);
     const { code, retryAfterMs } = serving;
@@ -68,7 +70,9 @@ export function createErrorHandler(metrics: Metrics, logger: Logger) {
     }
     reply.code(status);
     reply.type('application/json');
-    reply.send(JSON.stringify({ error: message }));
+    const send = () => void reply.send(JSON.stringify({ error: message }));
+    if (OF_LOAD.has(code)) refusals.add(send);
+    else send();
   };
 }
 

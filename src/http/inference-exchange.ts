@@ -76,12 +76,10 @@ export class InferenceExchange {
   ): Promise<void> {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
-    const resolve = () => this.#dataPlane.model(reference.model, reference.version);
-    // A large body that cannot be wanted is not even read.
-    if (Number(headers['content-length']) > COUNTED_BYTES) resolve().checkRoom();
-    const body = await readBody(raw, this.#bodyLimits);
+    let body: Buffer | undefined = await readBody(raw, this.#bodyLimits);
     const size = body.length;
     const receivedAt = performance.now();
+    const resolve = () => this.#dataPlane.model(reference.model, reference.version);
     let decoded: Request;
     try {
       const decoding = dialect.decode(body, headers, resolve);
@@ -89,6 +87,8 @@ export class InferenceExchange {
     } finally {
       // From here on it is counted by the admission.
       if (size > COUNTED_BYTES) this.#transfers.release(size);
+      // Tensors that are no views on it need it no longer, and the wait for the model may be long.
+      body = undefined;
     }
     if (size > this.#maxBodyBytes / MOST_EXPANSION) checkExpanded(decoded, this.#maxBodyBytes);
     const decodedAt = performance.now();

@@ -86,16 +86,6 @@ export class Model {
     return this.#executor.failure;
   }
 
-  /** To be asked before much is done for a request. @throws ServingError QUEUE_FULL where none would be taken now */
-  checkRoom(): void {
-    try {
-      this.#scheduler.checkRoom();
-    } catch (error) {
-      this.#observer.requestAnswered('QUEUE_FULL', 0);
-      throw error;
-    }
-  }
-
   /** @throws ServingError INVALID_INPUT, INVALID_REQUEST or what Scheduler.enqueue throws */
   async infer(request: InferenceRequest, context: InferenceContext): Promise<InferenceResponse> {
     const startedAt = performance.now();

@@ -10,7 +10,7 @@ const TICKS_PER_SECOND = 100;
 const CPU_LIMIT_PERCENT = 50;
 /** What a caller may be told, and how: that its inputs did it, or that the model has no engine. */
 const CLEAN =
-  /^(500|503) \{"error":"(The engine was killed by SIGFPE\. It was the second|The model is unavailable: its engines died|Request for model 'killer': version 1 is not at ready state: UNAVAILABLE, its engines died)/;
+  /^(500|503) \{"error":"(The engine was killed by SIGFPE\. It was the second|The model is unavailable: its engines died|Request for model 'killer': version 1 is not at ready state: UNAVAILABLE, its engines died|Request timeout expired while it waited for an engine)/;
 
 export const killerModel: Fault = {
   name: 'killer-model',
