@@ -10,7 +10,7 @@ import { repositoryOf, slow } from '../../fixtures/models.ts';
 import type { Graph } from '../../fixtures/onnx-writer.ts';
 
 /** It stands for another machine: it must not keep the server from a core. */
-const SENDER_NICENESS = 19;
+const SENDER_NICENESS = 10;
 const HEALTH_EVERY_MS = 10;
 
 export function startSender(): TaskProcess<SendTask, SendResult> {
