@@ -12,7 +12,6 @@ import { readCertificates } from './config/certificates.ts';
 import type { Settings } from './config/schema.ts';
 import { coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { type App, createApp } from './http/app.ts';
-import { ConnectionDraining } from './http/draining.ts';
 import { readiness } from './http/routes/health.ts';
 import { modelFileOf } from './model/config.ts';
 import { loadModel, type ModelObserver, type Surroundings } from './model/loader.ts';
@@ -86,9 +85,7 @@ export async function createServer(
   const dataPlane = new DataPlane(registry, admission);
   const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
   const parts = { dataPlane, registry, metrics, renderMetrics, logger, certificates };
-  const { app, admin, renewCertificates } = await createApp(parts, settings);
-  const listeners = admin ? [app.server, admin.server] : [app.server];
-  const connections = listeners.map((listener) => new ConnectionDraining(listener));
+  const { app, admin, connections, renewCertificates } = await createApp(parts, settings);
 
   return {
     app,
@@ -119,7 +116,7 @@ export async function createServer(
       ended.abort();
       // Without a listener nobody has to be sent elsewhere.
       if (app.server.listening) await delay(settings.shutdownDelayMs, undefined, { signal: hurry }).catch(() => {});
-      return stop({ app, admin, connections, admission, registry }, settings.drainTimeoutMs, hurry);
+      return stop({ app, connections, admission, registry }, settings.drainTimeoutMs, hurry);
     },
     async retire() {
       const { drainTimeoutMs } = settings;
@@ -160,28 +157,21 @@ async function poll(poller: Poller, settings: Settings, signal: AbortSignal, log
   }
 }
 
-interface Parts extends Pick<App, 'app' | 'admin'> {
-  /** Of each listener. */
-  readonly connections: readonly ConnectionDraining[];
+interface Parts extends Pick<App, 'app' | 'connections'> {
   readonly admission: Admission;
   readonly registry: Registry;
 }
 
-async function drain(
-  connections: readonly ConnectionDraining[],
-  patienceMs: number,
-  hurry?: AbortSignal,
-): Promise<void> {
+async function drain(connections: App['connections'], patienceMs: number, hurry?: AbortSignal): Promise<void> {
   await Promise.all(connections.map((each) => each.drain(patienceMs, hurry)));
 }
 
 /** From the edge inwards: connections, requests, models, engines; one limit for all. */
 async function stop(
-  { app, admin, connections, admission, registry }: Parts,
+  { app, connections, admission, registry }: Parts,
   drainTimeoutMs: number,
   hurry: AbortSignal | undefined,
 ): Promise<boolean> {
-  const listeners = admin ? [app.server, admin.server] : [app.server];
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), drainTimeoutMs);
@@ -195,7 +185,7 @@ async function stop(
   })();
   const complete = await Promise.race([drained, limit]);
   clearTimeout(timer);
-  if (!complete) for (const listener of listeners) listener.closeAllConnections();
+  if (!complete) for (const each of connections) each.close();
   await registry.close();
   return complete;
 }

@@ -1,12 +1,10 @@
 // What ends a server's process, and what sees to it that it ends.
 
+import { exitAfterLastLines } from '../observability/log-output.ts';
 import type { Logger } from '../observability/logger.ts';
 
 /** Beyond the delay and the drain limit: whatever still runs then is hung. */
 const MARGIN_MS = 3000;
-
-/** For the last log lines to be written in. */
-const LAST_LINES_MS = 1000;
 
 export interface Ending {
   /** Resolves with what began the end: a signal's name, or `uncaught error`. */
@@ -51,7 +49,6 @@ export async function endWithin(
   const complete = await stop();
   logger.info({ complete }, 'stopped');
   const code = complete && process.exitCode !== 1 ? 0 : 1;
-  // Lines that nobody reads would keep the process.
-  setTimeout(() => process.exit(code), LAST_LINES_MS).unref();
+  exitAfterLastLines(code);
   return code;
 }

@@ -42,7 +42,7 @@ export function checkCount(path: string, list: unknown, most: number): void {
   if (count > most) throw invalid(`Unable to parse '${path}': at most ${most} are allowed, got ${count}`);
 }
 
-/** Texts of one request at most: each takes some 80 bytes beside its characters, on the way and in two threads. */
+/** Texts of one request at most: each takes memory beside its characters, and twice where it is decoded in the other thread. */
 const MOST_STRINGS = 2 ** 18;
 
 /** @throws ServingError INVALID_INPUT when a request's BYTES tensors have too many elements */

@@ -60,8 +60,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE----
 /** At least one. */
 function parseCertificates(name: Name, path: string, text: string): readonly X509Certificate[] {
   try {
-    const [first, ...others] = text.match(CERTIFICATE) ?? [text];
-    return [first!, ...others].map((one) => new X509Certificate(one));
+    return (text.match(CERTIFICATE) ?? [text]).map((one) => new X509Certificate(one));
   } catch {
     throw new SettingsError(`${name} '${path}' holds something else than certificates in PEM form`);
   }

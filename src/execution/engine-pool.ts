@@ -3,10 +3,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../errors.ts';
 import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
+import { checkMemory, loadFailure, loadModel, SESSION } from './engine-loading.ts';
 import { EngineProcess } from './engine-process.ts';
+import { EngineRecycling, type WatchedEngine } from './engine-recycling.ts';
 import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
 import { type Frame, monotonicMs } from './frames.ts';
-import { judgeMemory, LOOK_EVERY_MS, residentBytesOf } from './memory-budget.ts';
 import { ModelFile } from './model-file.ts';
 import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
@@ -36,7 +37,6 @@ export interface EngineObserver {
   enginesChanged(ready: number, starting: number): void;
 }
 
-const SESSION = 1;
 /** From `performance.now()` to the clock that engines read too. */
 const CLOCK_OFFSET_MS = monotonicMs() - performance.now();
 /** Below this, handing a batch over takes a noticeable part of the time, and the next one is sent ahead. */
@@ -45,17 +45,12 @@ const SHORT_RUN_MS = 2;
 const LONG_HAND_OVER = 0.2;
 
 /** An engine that serves, with the batches it has. */
-interface Place {
+interface Place extends WatchedEngine {
   readonly engine: EngineProcess;
-  batches: number;
   /** When it answered last. */
   answeredAt: number;
-  /** When it began with the oldest of its batches. */
-  begunAt: number;
   limit: NodeJS.Timeout | undefined;
   overdue: boolean;
-  /** Why it was killed, where it was not by its own doing. */
-  killedFor: string | undefined;
 }
 
 export class EnginePool implements Executor {
@@ -72,12 +67,7 @@ export class EnginePool implements Executor {
   #starting = new Set<EngineProcess>();
   /** These have been replaced, take no more batches and end with their last. */
   #retiring = new Set<Place>();
-  /** Its successor is being started. */
-  #recycling: Place | undefined;
-  #failedRecycles = 0;
-  /** No earlier, after a successor that did not come up. */
-  #recycleFrom = 0;
-  #looking: NodeJS.Timeout | undefined;
+  #recycling: EngineRecycling<Place> | undefined;
   #deaths = 0;
   #closing = new AbortController();
   #listener: () => void = () => {};
@@ -114,7 +104,7 @@ export class EnginePool implements Executor {
       checkMemory(engine, options);
       const pool = new EnginePool(options, file, observer, description);
       pool.#admit(engine);
-      if (options.maxEngineBytes !== undefined) pool.#watchMemory(options.maxEngineBytes);
+      if (options.maxEngineBytes !== undefined) pool.#recycleBeyond(options.maxEngineBytes);
       for (let i = 1; i < options.instances; i++) void pool.#startAnother();
       return pool;
     } catch (error) {
@@ -205,7 +195,7 @@ export class EnginePool implements Executor {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    clearInterval(this.#looking);
+    this.#recycling?.end();
     const places = [...this.#places, ...this.#retiring];
     const engines = [...places.map(({ engine }) => engine), ...this.#starting];
     for (const engine of engines) engine.kill();
@@ -263,7 +253,7 @@ export class EnginePool implements Executor {
     const retired = this.#retiring.delete(place);
     if (this.#closing.signal.aborted || (retired && place.batches === 0)) return;
     this.#observer.engineExited(place.engine.pid, place.killedFor ?? how);
-    if (place === this.#recycling) this.#changed();
+    if (this.#recycling?.replaces(place)) this.#changed();
     else if (!retired) this.#mourn(how);
   }
 
@@ -305,39 +295,18 @@ export class EnginePool implements Executor {
     }
   }
 
-  #watchMemory(budgetBytes: number): void {
-    this.#looking = setInterval(() => {
-      const now = performance.now();
-      for (const place of [...this.#places, ...this.#retiring]) {
-        const { engine, batches, begunAt } = place;
-        const residentBytes = residentBytesOf(engine.pid);
-        const verdict = judgeMemory(residentBytes, budgetBytes, batches > 0 ? now - begunAt : 0);
-        if (verdict === 'kill') {
-          place.killedFor = `held ${mebibytes(residentBytes)} in a run, with a maxEngineBytes of ${mebibytes(budgetBytes)}`;
-          engine.kill();
-        } else if (verdict === 'replace' && !this.#recycling && now >= this.#recycleFrom && this.#places.has(place)) {
-          void this.#recycle(place, residentBytes!);
-        }
-      }
-    }, LOOK_EVERY_MS).unref();
-  }
-
-  /** One at a time; the old engine serves on until the fresh one does, and where that does not come up. */
-  async #recycle(place: Place, residentBytes: number): Promise<void> {
-    this.#recycling = place;
-    const lost = await this.#startOne();
-    this.#recycling = undefined;
-    if (lost === undefined) {
-      this.#failedRecycles = 0;
-      if (this.#places.delete(place)) this.#retire(place, residentBytes);
-    } else if (!this.#closing.signal.aborted) {
-      this.#failedRecycles++;
-      this.#recycleFrom = performance.now() + restartDelayMs(this.#failedRecycles);
-      if (!this.#places.has(place)) this.#mourn(lost);
-    }
+  #recycleBeyond(maxEngineBytes: number): void {
+    this.#recycling = new EngineRecycling(maxEngineBytes, {
+      engines: () => [...this.#places, ...this.#retiring],
+      serves: (place) => this.#places.has(place),
+      startOne: () => this.#startOne(),
+      retire: (place, residentBytes) => this.#retire(place, residentBytes),
+      bothLost: (how) => this.#mourn(how),
+    });
   }
 
   #retire(place: Place, residentBytes: number): void {
+    this.#places.delete(place);
     this.#retiring.add(place);
     this.#observer.engineRecycled(place.engine.pid, residentBytes);
     if (place.batches === 0) place.engine.kill();
@@ -348,44 +317,4 @@ export class EnginePool implements Executor {
     this.#observer.enginesChanged(this.#places.size, this.#starting.size);
     this.#listener();
   }
-}
-
-async function loadModel(
-  engine: EngineProcess,
-  { session, content, loadLimitMs }: EnginePoolOptions,
-  file: ModelFile | undefined,
-): Promise<SessionDescription> {
-  const limit = setTimeout(() => engine.kill(), loadLimitMs);
-  try {
-    const frame = await engine.ask({
-      kind: 'load',
-      session: SESSION,
-      at: 0,
-      text: JSON.stringify({ ...session, modelPath: file?.path } satisfies SessionOptions),
-      tensors: content
-        ? [[0, { datatype: 'UINT8', shape: [content.length], data: content as Uint8Array<ArrayBuffer> }]]
-        : [],
-    });
-    return JSON.parse(frame.text) as SessionDescription;
-  } finally {
-    clearTimeout(limit);
-  }
-}
-
-/** @throws ServingError MODEL_LOAD_FAILED where the budget is less than what the model takes before its first run */
-function checkMemory(engine: EngineProcess, { maxEngineBytes }: EnginePoolOptions): void {
-  const residentBytes = residentBytesOf(engine.pid);
-  if (judgeMemory(residentBytes, maxEngineBytes, 0) === 'keep') return;
-  const what = `holds ${mebibytes(residentBytes)} with the model loaded`;
-  throw new ServingError('MODEL_LOAD_FAILED', `an engine ${what}, and maxEngineBytes is ${mebibytes(maxEngineBytes)}`);
-}
-
-function loadFailure(error: unknown): ServingError {
-  const { cause } = error as Error;
-  const reason = cause instanceof Error ? cause.message : (error as Error).message;
-  return new ServingError('MODEL_LOAD_FAILED', reason, { cause: error });
-}
-
-function mebibytes(bytes: number | undefined): string {
-  return `${Math.round((bytes ?? 0) / 2 ** 20)} MiB`;
 }

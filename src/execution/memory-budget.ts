@@ -35,3 +35,8 @@ export function residentBytesOf(pid: number | undefined): number | undefined {
     return undefined;
   }
 }
+
+/** For people. */
+export function mebibytes(bytes: number | undefined): string {
+  return `${Math.round((bytes ?? 0) / 2 ** 20)} MiB`;
+}

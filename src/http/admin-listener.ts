@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { FastifyInstance } from 'fastify';
 import { ServingError } from '../errors.ts';
+import { answerClientError } from './client-error.ts';
 import { errorAnswer } from './openapi.ts';
 
 export interface AdminAddress {
@@ -31,6 +32,7 @@ export class AdminListener {
     const all = { ...options, keepAliveTimeout, requestTimeout };
     this.server = secure ? createTlsServer(all, answer) : createServer(all, answer);
     this.server.maxHeadersCount = maxHeadersCount;
+    this.server.on('clientError', answerClientError);
     this.#address = address;
     this.#secure = secure;
     app.addHook('onRequest', ({ raw, routeOptions }, _reply, done) => {

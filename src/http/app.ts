@@ -69,6 +69,8 @@ export interface App {
   readonly app: FastifyInstance;
   /** With `adminPort`. */
   readonly admin: AdminListener | undefined;
+  /** Of each listener. */
+  readonly connections: readonly Connections[];
   /** For connections to come; those there are go on with what they began with. With `certificates` alone. */
   renewCertificates(certificates: SecureContextOptions): void;
 }
@@ -126,8 +128,6 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
     transfers.endSlowBodies();
   }, SLOWNESS_CHECK_MS).unref();
   app.addHook('onClose', () => clearInterval(watch));
-  // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node's own refusal has no message.
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onRequest', requireOneHost);
   // Routes check their own bodies: clients of the protocol send any Content-Type, or none.
   app.removeAllContentTypeParsers();
@@ -141,6 +141,10 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
       ? undefined
       : new AdminListener(app, transport, certificates !== undefined, { host: adminHost, port: adminPort });
   const listeners = admin ? [app.server, admin.server] : [app.server];
+  // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node's own refusal has no message.
+  for (const listener of listeners) {
+    listener.on('checkExpectation', (request, response) => listener.emit('request', request, response));
+  }
   const most = mostConnections(options.maxConnections, readOpenFilesLimit());
   const connections = listeners.map((listener) => new Connections(listener, most, now));
   if (certificates?.ca) requireClientCertificates(app);
@@ -223,7 +227,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
   const renewCertificates = (renewed: SecureContextOptions) => {
     for (const listener of listeners) (listener as unknown as TlsServer).setSecureContext(renewed);
   };
-  return { app, admin, renewCertificates };
+  return { app, admin, connections, renewCertificates };
 }
 
 /** Who has no certificate gets as far as the routes, of which those for health are open to everybody. */

@@ -1,8 +1,10 @@
-// Connections: how many there may be, and the end of those whose client does not read its answers.
+// Connections: how many there may be, the end of those whose client does not read its answers, and how a server leaves
+// them to others, or ends them, without a client noticing.
 
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Server as ListeningServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 
 /** After so long a socket is asked whether it has written anything, and ended the second time that it has not. */
@@ -11,10 +13,11 @@ const STALLED_FOR_MS = 10_000;
 const SLOWEST_ANSWER_MS = 120_000;
 /** Files that are kept from connections, for engines, models and the rest: so many or three quarters, if that is less. */
 const OTHER_FILES = 128;
-/** A connection that has sent nothing for so long gives way when there are too many. */
+/** A connection that has sent nothing for so long gives way when there are too many: a health check may be next. */
 const SILENT_FOR_MS = 1_000;
 /** How long what a client still sends is read after its request was refused. */
 const LINGER_MS = 2_000;
+const SWEEP_MS = 20;
 
 /**
  * Connections that may be open at once: as the setting says, or fewer where this process may open too few files, for an
@@ -42,17 +45,18 @@ interface Watched {
   unread: { readonly bytesWritten: number; readonly since: number } | undefined;
 }
 
-/** Looks after the connections of a server; `look` is to be called every few seconds. */
+/** Looks after the connections of a server that has not listened yet; `look` is to be called every few seconds. */
 export class Connections {
-  #server: Server;
-  #now: () => number;
+  readonly #server: Server;
+  readonly #now: () => number;
   #watched = new Map<Socket, Watched>();
+  #left: Promise<void> | undefined;
 
   constructor(server: Server, most: number, now: () => number) {
     this.#server = server;
     this.#now = now;
     server.maxConnections = most;
-    server.on('drop', () => this.#makeRoom());
+    server.on('drop', () => this.#closeIdle(SILENT_FOR_MS));
     // With TLS the first is the connection, silent or not; what is written to it waits in the second.
     for (const event of ['connection', 'secureConnection']) {
       server.on(event, (socket: Socket) => {
@@ -81,10 +85,39 @@ export class Connections {
     }
   }
 
-  /** Closes what does nothing: who comes next is let in, a health check too. */
-  #makeRoom(): void {
+  /**
+   * Accepts no connection any more. Those that are open are served on, and each is told by its next answer to close; one
+   * that asks nothing for `patienceMs` is cut off while idle. Resolves when all have gone.
+   * @param hurry ends the patience
+   */
+  async drain(patienceMs: number, hurry?: AbortSignal): Promise<void> {
+    this.#left ??= this.#stopAccepting();
+    await Promise.race([this.#left, delay(patienceMs, undefined, { signal: hurry, ref: false })]).catch(() => {});
+    const sweep = setInterval(() => this.#closeIdle(0), SWEEP_MS);
+    // Node's own check ends those whose request does not come to an end of its head.
+    this.#server.headersTimeout = Math.min(this.#server.headersTimeout, patienceMs);
+    await this.#left.finally(() => clearInterval(sweep));
+  }
+
+  /** Ends all of them, whatever they do. */
+  close(): void {
+    this.#server.closeAllConnections();
+  }
+
+  async #stopAccepting(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const closing = (_request: unknown, response: ServerResponse) => response.setHeader('connection', 'close');
+    this.#server.prependListener('request', closing);
+    // Right after the event loop has accepted all that waited, because the kernel resets what still waits at a listener
+    // that closes. An HTTP server's own close() would end idle connections, on which a request may be on its way.
+    setImmediate(() => ListeningServer.prototype.close.call(this.#server, () => resolve()));
+    await promise;
+  }
+
+  /** Closes what does nothing; those that have not sent a byte, which Node counts as busy, after so long. */
+  #closeIdle(silentForMs: number): void {
     this.#server.closeIdleConnections();
-    const silentSince = this.#now() - SILENT_FOR_MS;
+    const silentSince = this.#now() - silentForMs;
     for (const [socket, { openedAt }] of this.#watched) {
       if (socket.bytesRead === 0 && openedAt <= silentSince) socket.destroy();
     }

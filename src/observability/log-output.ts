@@ -4,6 +4,8 @@
 import { fstatSync, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 
+/** For the last lines to be written in. */
+const LAST_LINES_MS = 1000;
 /** Bytes that may wait to be written. */
 const MOST_WAITING = 1024 ** 2;
 const STANDARD_OUTPUT = 1;
@@ -69,6 +71,11 @@ export class LogOutput {
       // There is nobody left to tell.
     }
   }
+}
+
+/** To be called when nothing is left to do: lines that nobody reads would keep the process. */
+export function exitAfterLastLines(code?: number): void {
+  setTimeout(() => process.exit(code), LAST_LINES_MS).unref();
 }
 
 /** A pipe is written to without blocking; a write to a file blocks a thread of libuv's, which is what it has them for. */

@@ -2,13 +2,11 @@
 // node:cluster, so all replicas accept from one queue of connections, and none is lost when one of them stops listening.
 // When the supervisor is gone, node:cluster ends the process, and its engines end with it.
 
+import { exitAfterLastLines } from '../observability/log-output.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { createServer, type Server } from '../server.ts';
 import { letHeapGrow } from './heap.ts';
 import type { ToReplica, ToSupervisor } from './messages.ts';
-
-/** For the last log lines to be written in. */
-const LAST_LINES_MS = 1000;
 
 type Start = Extract<ToReplica, { kind: 'start' }>;
 
@@ -45,8 +43,7 @@ async function stop(server: Server, logger: Logger): Promise<void> {
   const complete = await server.stop(hurry.signal);
   logger.info({ complete }, 'replica stopped');
   send({ kind: 'stopped', complete, metrics: await server.measure() });
-  // Lines that nobody reads would keep the process.
-  setTimeout(() => process.exit(), LAST_LINES_MS).unref();
+  exitAfterLastLines();
 }
 
 async function serve(start: Start): Promise<void> {

@@ -5,30 +5,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AnyTensor, OrtletClient, type OrtletError } from '../../src/client/client.ts';
 import { DATATYPE_NAMES, type Datatype } from '../../src/tensor/datatype.ts';
 import { doubling, identity, repositoryOf } from '../fixtures/models.ts';
-import type { Value } from '../fixtures/onnx-writer.ts';
 import { serverOf } from '../fixtures/server.ts';
+import { ONNX_TYPES } from '../fixtures/tensors.ts';
 
-const TYPES: Record<Datatype, Value['type']> = {
-  BOOL: 'bool',
-  UINT8: 'uint8',
-  UINT16: 'uint16',
-  UINT32: 'uint32',
-  UINT64: 'uint64',
-  INT8: 'int8',
-  INT16: 'int16',
-  INT32: 'int32',
-  INT64: 'int64',
-  FP16: 'float16',
-  FP32: 'float',
-  FP64: 'double',
-  BYTES: 'string',
-};
 const repository = repositoryOf({
   // One input and one output of each datatype: y_… = x_…
   'all.onnx': {
     nodes: DATATYPE_NAMES.map((name) => ({ operator: 'Identity', inputs: [`x_${name}`], outputs: [`y_${name}`] })),
-    inputs: DATATYPE_NAMES.map((name) => ({ name: `x_${name}`, type: TYPES[name], shape: ['rows', 'columns'] })),
-    outputs: DATATYPE_NAMES.map((name) => ({ name: `y_${name}`, type: TYPES[name], shape: ['rows', 'columns'] })),
+    inputs: DATATYPE_NAMES.map((name) => ({ name: `x_${name}`, type: ONNX_TYPES[name], shape: ['rows', 'columns'] })),
+    outputs: DATATYPE_NAMES.map((name) => ({ name: `y_${name}`, type: ONNX_TYPES[name], shape: ['rows', 'columns'] })),
   },
   'double/1/model.onnx': doubling(),
   'double/2/model.onnx': doubling(),

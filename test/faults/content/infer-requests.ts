@@ -5,7 +5,7 @@ import { DATATYPE_NAMES, type Datatype, traitsOf } from '../../../src/tensor/dat
 import { rawBytes } from '../../../src/tensor/tensor.ts';
 import { doubling, pair, repositoryOf, strings } from '../../fixtures/models.ts';
 import type { Graph, Value } from '../../fixtures/onnx-writer.ts';
-import { tensorOf } from '../../fixtures/tensors.ts';
+import { ONNX_TYPES, tensorOf } from '../../fixtures/tensors.ts';
 import type { Draw } from './draw.ts';
 
 interface KnownTensor {
@@ -20,19 +20,6 @@ interface KnownModel {
   readonly inputs: readonly KnownTensor[];
   readonly outputs: readonly KnownTensor[];
 }
-
-const ONNX_TYPES: Record<Datatype, Value['type']> = {
-  ...{
-    BOOL: 'bool',
-    UINT8: 'uint8',
-    UINT16: 'uint16',
-    UINT32: 'uint32',
-    UINT64: 'uint64',
-    INT8: 'int8',
-    INT16: 'int16',
-  },
-  ...{ INT32: 'int32', INT64: 'int64', FP16: 'float16', FP32: 'float', FP64: 'double', BYTES: 'string' },
-};
 
 const EVERY = DATATYPE_NAMES.map((datatype) => ({ name: datatype.toLowerCase(), datatype, columns: 2 }));
 

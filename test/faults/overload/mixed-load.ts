@@ -105,8 +105,12 @@ export class MixedLoad {
     this.#timers = [
       setInterval(() => this.#sendDue(), TICK_MS),
       setInterval(() => this.#reload(), options.reloadEveryMs),
-      setInterval(() => this.#start({ method: 'GET', path: '/metrics', expected: 200 }), options.scrapeEveryMs),
+      setInterval(() => this.#scrape(), options.scrapeEveryMs),
     ];
+    // One of each, so that what starts with the first of its kind has started, however short the load is.
+    for (const kind of KINDS) this.#ask(kind);
+    this.#reload();
+    this.#scrape();
   }
 
   /** Of the small ones answered since it was asked last, in milliseconds. */
@@ -126,9 +130,16 @@ export class MixedLoad {
   #sendDue(): void {
     const { rate } = this.#options;
     for (; this.#nextAt <= performance.now(); this.#nextAt += (-Math.log(1 - this.#random()) / rate) * 1000) {
-      const kind = KINDS.find(({ oneIn }) => this.#random() * oneIn < 1) ?? COMMON;
-      this.#start({ method: 'POST', ...kind, measured: kind.expected === 200 && kind.path !== infer('wide') });
+      this.#ask(KINDS.find(({ oneIn }) => this.#random() * oneIn < 1) ?? COMMON);
     }
+  }
+
+  #ask(kind: Kind): void {
+    this.#start({ method: 'POST', ...kind, measured: kind.expected === 200 && kind.path !== infer('wide') });
+  }
+
+  #scrape(): void {
+    this.#start({ method: 'GET', path: '/metrics', expected: 200 });
   }
 
   /** Models that are small and always asked, in turn. */

@@ -29,9 +29,7 @@ export const soak: Fault = {
     const tally = new Tally();
     const seen = await observeSoak(trial.length === 'short' ? SHORT : HALF_AN_HOUR, trial, tally);
     for (const memory of MEMORIES) tally.count(grows(seen, memory, trial) ? tell(seen, memory, trial) : undefined);
-    // After a short warm-up not everything has started that starts once.
-    const settled = trial.length === 'full' ? Object.entries(seen.atRest) : [];
-    for (const [what, { before, after }] of settled) {
+    for (const [what, { before, after }] of Object.entries(seen.atRest)) {
       tally.count(after > before ? `${what} at rest: ${before} after the warm-up, ${after} at the end` : undefined);
     }
     const ratio = seen.p99Ms.last / seen.p99Ms.first;

@@ -50,7 +50,7 @@ export const PROCESS: readonly Row[] = [
       'Not ready at once, still serving for `shutdownDelayMs`, every answer with `Connection: close`; then no new connections, those that are open get their last answer, what is inside is finished, exit 0',
     faults: [rollingRestarts, replicaRolls],
     tests: [
-      'test/integration/draining.test.ts: one that is idle gets another answer, which closes it',
+      'test/integration/connections.test.ts: one that is idle gets another answer, which closes it',
       'test/cli/process.test.ts: SIGTERM under load answers every accepted request',
       'test/integration/life-cycle.test.ts: ready is 503 at once, requests are served on connections that close',
     ],

@@ -4,21 +4,21 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ConnectionDraining } from '../../src/http/draining.ts';
+import { Connections } from '../../src/http/connections.ts';
 import { until } from '../fixtures/server.ts';
 
 const AN_HOUR_MS = 3_600_000;
 const REQUEST = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n';
 
 let server: Server;
-let connections: ConnectionDraining;
+let connections: Connections;
 /** Answers that the server owes. */
 let owed: ServerResponse[];
 
 beforeEach(async () => {
   owed = [];
   server = createServer((_request, response) => owed.push(response));
-  connections = new ConnectionDraining(server);
+  connections = new Connections(server, 100, () => performance.now());
   await once(server.listen(0, '127.0.0.1'), 'listening');
 });
 afterEach(() => server.closeAllConnections());
@@ -76,7 +76,7 @@ test('when patience ends, the idle and the silent are cut off, and what is insid
 test('one whose next request does not come to an end of its head does not hold up the end', async () => {
   server.close();
   server = createServer({ connectionsCheckingInterval: 10 }, (_request, response) => response.end());
-  connections = new ConnectionDraining(server);
+  connections = new Connections(server, 100, () => performance.now());
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   socket.resume().write('GET / HTTP/1.1\r\nHost:');
