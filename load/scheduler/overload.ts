@@ -1,9 +1,8 @@
 // More than the server can take, in an open loop with deadlines: how many answers still come in time, how soon refusals
 // come, what memory does, and how soon all is well again.
 
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ServerProcess } from '../server-process.ts';
+import { residentBytesOf } from '../../src/execution/memory-budget.ts';
 import { binaryRequest, tokens } from './heavy-models.ts';
 import { inferUrl, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
@@ -32,10 +31,10 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
     const capacity = (taken.length * 1000) / takenMs;
     const calm = { url: url.href, requests: bounded, connections: CONNECTIONS, rate: capacity / 4 };
     for (const factor of Array.from({ length: rounds }, () => FACTORS).flat()) {
-      const before = residentBytes(server);
+      const before = residentBytesOf(server.pid) ?? 0;
       let peak = before;
       const watch = setInterval(() => {
-        peak = Math.max(peak, residentBytes(server));
+        peak = Math.max(peak, residentBytesOf(server.pid) ?? 0);
       }, 50);
       const result = await sender.ask({ ...calm, seconds, rate: Math.round(capacity * factor) });
       clearInterval(watch);
@@ -89,9 +88,3 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
     await server.end();
   }
 };
-
-/** Of the server's own process, without its engines. */
-function residentBytes({ pid }: ServerProcess): number {
-  const kib = /^VmRSS:\s+([0-9]+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1024;
-}

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../load/server-process.ts';
+import { residentBytesOf } from '../../src/execution/memory-budget.ts';
 import { MAIN } from '../fixtures/process.ts';
 
 const START_LIMIT_MS = 30_000;
@@ -93,7 +94,7 @@ export class ServerUnderTest {
 
   /** Resident memory of the server's process alone, in bytes. */
   get residentBytes(): number {
-    return residentBytes(this.pid);
+    return residentBytesOf(this.pid) ?? 0;
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -117,15 +118,16 @@ export class ServerUnderTest {
   }
 }
 
-/** Resident memory of a process, in bytes. */
-export function residentBytes(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
-}
-
 /** The processes whose parent a process is. */
 export function childrenOf(pid: number): readonly number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
-  );
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) => childrenOfThread(`/proc/${pid}/task/${task}/children`));
+}
+
+function childrenOfThread(path: string): readonly number[] {
+  try {
+    return readFileSync(path, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  } catch {
+    // The thread has ended since they were listed.
+    return [];
+  }
 }

@@ -3,9 +3,10 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { quantile } from '../../../load/scheduler/statistics.ts';
+import { residentBytesOf } from '../../../src/execution/memory-budget.ts';
 import { until } from '../../fixtures/server.ts';
 import type { Tally, Trial } from '../fault.ts';
-import { residentBytes, ServerUnderTest } from '../server-under-test.ts';
+import { ServerUnderTest } from '../server-under-test.ts';
 import { MixedLoad, mixedModels } from './mixed-load.ts';
 import { type Trend, trendOf } from './trend.ts';
 
@@ -37,6 +38,8 @@ const RATE = 100;
 const SCRAPE_MS = 5000;
 const LOOKS_PER_WINDOW = 10;
 const LOOKS_AT_REST = 5;
+/** What is more than before is waited for so many looks: what has been lost track of does not go. */
+const MOST_LOOKS_AT_REST = 50;
 const BETWEEN_LOOKS_AT_REST_MS = 100;
 const COLLECTING = new URL('./collecting.ts', import.meta.url).href;
 const LEAK = new URL('./planted-leak.ts', import.meta.url).href;
@@ -64,7 +67,7 @@ export async function observeSoak(form: SoakForm, trial: Trial, tally: Tally, le
     env: { NODE_OPTIONS: modules.map((module) => `--import=${module}`).join(' ') },
   });
   const startedAt = performance.now();
-  const observe = async (seconds: number) => {
+  const observe = async (seconds: number, restBefore?: Rest) => {
     const load = new MixedLoad({
       url: server.url,
       seed: trial.seed,
@@ -79,10 +82,10 @@ export async function observeSoak(form: SoakForm, trial: Trial, tally: Tally, le
       trial.progress((performance.now() - startedAt) / 1000, form.warmUpSeconds + form.seconds);
     }
     await load.stop();
-    return { windows, rest: await lookAtRest(server) };
+    return { windows, rest: await lookAtRest(server, restBefore) };
   };
   const { rest: before } = await observe(form.warmUpSeconds);
-  const { windows, rest: after } = await observe(form.seconds);
+  const { windows, rest: after } = await observe(form.seconds, before);
   const hours = windows.map((window) => window.hours);
   const trend = (value: (window: Window) => number) => trendOf(hours, windows.map(value));
   const staying = [...windows[0]!.engines.keys()].filter((pid) => windows.every(({ engines }) => engines.has(pid)));
@@ -108,7 +111,9 @@ async function observeWindow(
   for (let i = 0; i < LOOKS_PER_WINDOW; i++) {
     await delay((seconds * 1000) / LOOKS_PER_WINDOW);
     for (const pid of server.engines) {
-      engines.set(pid, Math.min(engines.get(pid) ?? Number.POSITIVE_INFINITY, residentBytes(pid) / MB));
+      const bytes = residentBytesOf(pid);
+      // One that a reload has replaced may be gone by now.
+      if (bytes !== undefined) engines.set(pid, Math.min(engines.get(pid) ?? Number.POSITIVE_INFINITY, bytes / MB));
     }
   }
   // What comes while garbage is collected belongs to the next window.
@@ -129,10 +134,13 @@ async function collect(server: ServerUnderTest): Promise<[number, number]> {
   return [Number(left![1]) / MB, Number(left![2]) / MB];
 }
 
-/** The least of several looks: what has just been closed goes in its own time. */
-async function lookAtRest({ pid, url }: ServerUnderTest): Promise<Record<string, number>> {
-  let least: Record<string, number> | undefined;
-  for (let i = 0; i < LOOKS_AT_REST; i++) {
+type Rest = Readonly<Record<string, number>>;
+
+/** The least of several looks: what has just been closed goes in its own time. @param before what there was when it rested before */
+async function lookAtRest({ pid, url }: ServerUnderTest, before?: Rest): Promise<Rest> {
+  let least: Rest | undefined;
+  const isMore = () => least && before && Object.entries(least).some(([what, count]) => count > before[what]!);
+  for (let i = 0; i < LOOKS_AT_REST || (isMore() && i < MOST_LOOKS_AT_REST); i++) {
     await delay(BETWEEN_LOOKS_AT_REST_MS);
     const metrics = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text();
     const read = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(metrics)?.[1]);

@@ -5,7 +5,7 @@ import { type Fault, Tally, type Trial } from '../fault.ts';
 import { observeSoak, type Soak, type SoakForm } from './soak-observation.ts';
 
 /** Over before memory has settled, so that only a large leak shows; and too few samples for an interval. */
-const SHORT: SoakForm = { warmUpSeconds: 0.5, seconds: 1.5, windowSeconds: 0.25, reloadEveryMs: 500 };
+const SHORT: SoakForm = { warmUpSeconds: 1.5, seconds: 3, windowSeconds: 0.25, reloadEveryMs: 500 };
 const HALF_AN_HOUR: SoakForm = { warmUpSeconds: 10 * 60, seconds: 20 * 60, windowSeconds: 15, reloadEveryMs: 30_000 };
 const TWELVE_MINUTES: SoakForm = { ...HALF_AN_HOUR, warmUpSeconds: 4 * 60, seconds: 8 * 60 };
 
