@@ -1,7 +1,6 @@
 // One engine with the model loaded, or why not.
 
 import { ServingError } from '../errors.ts';
-import type { EnginePoolOptions } from './engine-pool.ts';
 import type { EngineProcess } from './engine-process.ts';
 import { judgeMemory, mebibytes, residentBytesOf } from './memory-budget.ts';
 import type { ModelFile } from './model-file.ts';
@@ -10,10 +9,20 @@ import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 /** The only session of an engine. */
 export const SESSION = 1;
 
+export interface LoadingOptions {
+  readonly session: SessionOptions;
+  /** The model's file where it is not on disk. */
+  readonly content?: Uint8Array | undefined;
+  /** A load that takes longer is killed. */
+  readonly loadLimitMs: number;
+  /** An engine that holds more is replaced, or fails its load; undefined: it may hold what it likes. */
+  readonly maxEngineBytes?: number | undefined;
+}
+
 /** @throws what keeps the model from being loaded; loadFailure() makes it fit to be told */
 export async function loadModel(
   engine: EngineProcess,
-  { session, content, loadLimitMs }: EnginePoolOptions,
+  { session, content, loadLimitMs }: LoadingOptions,
   file: ModelFile | undefined,
 ): Promise<SessionDescription> {
   const limit = setTimeout(() => engine.kill(), loadLimitMs);
@@ -34,7 +43,7 @@ export async function loadModel(
 }
 
 /** @throws ServingError MODEL_LOAD_FAILED where the budget is less than what the model takes before its first run */
-export function checkMemory(engine: EngineProcess, { maxEngineBytes }: EnginePoolOptions): void {
+export function checkMemory(engine: EngineProcess, { maxEngineBytes }: LoadingOptions): void {
   const residentBytes = residentBytesOf(engine.pid);
   if (judgeMemory(residentBytes, maxEngineBytes, 0) === 'keep') return;
   const what = `holds ${mebibytes(residentBytes)} with the model loaded`;

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../errors.ts';
 import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
-import { checkMemory, loadFailure, loadModel, SESSION } from './engine-loading.ts';
+import { checkMemory, type LoadingOptions, loadFailure, loadModel, SESSION } from './engine-loading.ts';
 import { EngineProcess } from './engine-process.ts';
 import { EngineRecycling, type WatchedEngine } from './engine-recycling.ts';
 import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
@@ -12,19 +12,12 @@ import { ModelFile } from './model-file.ts';
 import type { SessionDescription, SessionOptions } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
 
-export interface EnginePoolOptions {
-  readonly session: SessionOptions;
-  /** The model's file where it is not on disk. */
-  readonly content?: Uint8Array | undefined;
+export interface EnginePoolOptions extends LoadingOptions {
   /** Whether the model has all its tensors in its file; unless told so it may have others beside it. */
   readonly alone?: boolean;
   readonly instances: number;
-  /** A load that takes longer is killed. */
-  readonly loadLimitMs: number;
   /** A run that takes longer gets its engine killed: there is no other way to stop one. */
   readonly runLimitMs: number;
-  /** An engine that holds more is replaced; undefined: it may hold what it likes. */
-  readonly maxEngineBytes?: number | undefined;
 }
 
 /** Hears what happens to the engines; for the log and the metrics. */
