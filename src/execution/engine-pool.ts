@@ -9,7 +9,7 @@ import { EngineRecycling, type WatchedEngine } from './engine-recycling.ts';
 import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
 import { type Frame, monotonicMs } from './frames.ts';
 import { ModelFile } from './model-file.ts';
-import type { SessionDescription, SessionOptions } from './onnx-session.ts';
+import type { SessionDescription } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
 
 export interface EnginePoolOptions extends LoadingOptions {
