@@ -11,6 +11,7 @@ import { type Frame, monotonicMs } from './frames.ts';
 import { ModelFile } from './model-file.ts';
 import type { SessionDescription } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
+import { RunLimit } from './run-limit.ts';
 
 export interface EnginePoolOptions extends LoadingOptions {
   /** Whether the model has all its tensors in its file; unless told so it may have others beside it. */
@@ -42,8 +43,7 @@ interface Place extends WatchedEngine {
   readonly engine: EngineProcess;
   /** When it answered last. */
   answeredAt: number;
-  limit: NodeJS.Timeout | undefined;
-  overdue: boolean;
+  readonly limit: RunLimit;
 }
 
 export class EnginePool implements Executor {
@@ -149,7 +149,7 @@ export class EnginePool implements Executor {
     const place = this.#leastBusy();
     const sentAt = performance.now();
     place.batches++;
-    if (place.batches === 1) this.#limit(place);
+    if (place.batches === 1) this.#begin(place);
     try {
       const frame = await place.engine.ask({
         kind: 'run',
@@ -172,7 +172,7 @@ export class EnginePool implements Executor {
         startedAt: frame.at - CLOCK_OFFSET_MS,
       };
     } catch (error) {
-      if (!place.overdue || error instanceof NotStartedError) throw error;
+      if (place.limit.reached !== 'ran too long' || error instanceof NotStartedError) throw error;
       const seconds = this.#options.runLimitMs / 1000;
       throw new ServingError(
         'DEADLINE_EXCEEDED',
@@ -180,8 +180,8 @@ export class EnginePool implements Executor {
       );
     } finally {
       place.batches--;
-      clearTimeout(place.limit);
-      if (place.batches > 0) this.#limit(place);
+      place.limit.end();
+      if (place.batches > 0) this.#begin(place);
       else if (this.#retiring.has(place)) place.engine.kill();
     }
   }
@@ -204,13 +204,9 @@ export class EnginePool implements Executor {
     return best;
   }
 
-  /** The time of the batch that an engine begins with now. */
-  #limit(place: Place): void {
+  #begin(place: Place): void {
     place.begunAt = performance.now();
-    place.limit = setTimeout(() => {
-      place.overdue = true;
-      place.engine.kill();
-    }, this.#options.runLimitMs);
+    place.limit.begin();
   }
 
   #wanted(outputs: readonly string[] | undefined): number[] {
@@ -230,8 +226,7 @@ export class EnginePool implements Executor {
       batches: 0,
       answeredAt: 0,
       begunAt: 0,
-      limit: undefined,
-      overdue: false,
+      limit: new RunLimit(engine, this.#options.runLimitMs),
       killedFor: undefined,
     };
     this.#places.add(place);
@@ -245,7 +240,8 @@ export class EnginePool implements Executor {
     this.#places.delete(place);
     const retired = this.#retiring.delete(place);
     if (this.#closing.signal.aborted || (retired && place.batches === 0)) return;
-    this.#observer.engineExited(place.engine.pid, place.killedFor ?? how);
+    const { reached } = place.limit;
+    this.#observer.engineExited(place.engine.pid, place.killedFor ?? (reached ? `was killed: it ${reached}` : how));
     if (this.#recycling?.replaces(place)) this.#changed();
     else if (!retired) this.#mourn(how);
   }

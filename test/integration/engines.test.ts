@@ -152,12 +152,22 @@ test('kill -9 of an engine under load fails no request, and the model is back', 
 
 test('a run over its limit gets its engine killed; the request is told, the next one is answered', async () => {
   using repository = repositoryOf({ 'm.onnx': slow() });
-  await using server = await serverOf(repository.path, { runLimitMs: 300 });
+  await using server = await serverOf(repository.path, { runLimitMs: 1000 });
   const refused = await server.infer('m', [x('FP32', [1, 1], [1e9])]);
-  expect([refused.status, refused.body.error]).toEqual([504, expect.stringContaining('limit of 0.3 s')]);
+  expect([refused.status, refused.body.error]).toEqual([504, expect.stringContaining('limit of 1 s')]);
   // Alone in its run, it is not given another engine to hold.
   expect((await server.app.inject('/metrics')).body).toMatch(/^ortlet_engine_exits_total.* 1$/m);
   expect((await server.infer('m', [x('FP32', [1, 1], [1])])).status).toBe(200);
+});
+
+test('an engine that hangs is killed at the run limit, and a request that was alone with it is answered by the next', async () => {
+  using repository = repositoryOf({ 'm.onnx': doubling() });
+  const lines: string[] = [];
+  await using server = await serverOf(repository.path, { runLimitMs: 500, instances: 1 }, lines);
+  process.kill(enginePids(lines, 'm')[0]!, 'SIGSTOP');
+  const { status, body } = await server.infer('m', row(1, 2));
+  expect([status, body.outputs[0]!.data]).toEqual([200, [2, 4]]);
+  expect(lines.join('\n')).toContain('was killed: it hung');
 });
 
 test('health and metrics answer while every engine is busy', async () => {
