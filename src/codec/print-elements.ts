@@ -54,10 +54,17 @@ function printFloats(data: Float32Array): string {
       text += scratch.toString('latin1', 0, at);
       at = 0;
     }
-    if (i > 0) scratch[at++] = COMMA;
-    at = writeFloat(data[i]!, bits[i]!, at);
+    const value = data[i]!;
+    const whole = value | 0;
+    if (whole === value && whole >= 0 && whole < SHORT.length && bits[i] !== NEGATIVE_ZERO) {
+      view.setUint32(at, SHORT[whole]!, true);
+      at += SHORT_LENGTHS[whole]!;
+    } else {
+      at = writeFloat(value, bits[i]!, at);
+      scratch[at++] = COMMA;
+    }
   }
-  return text + scratch.toString('latin1', 0, at);
+  return text + scratch.toString('latin1', 0, Math.max(0, at - 1));
 }
 
 /** 10^place <= 2^exponent < 10^(place + 1), for each of a float's biased exponents. */
@@ -68,6 +75,8 @@ const NEXT_PLACES = Float64Array.from(PLACES, (place) => Number(`1e${place + 1}`
 const HALF_GAPS = Float64Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 127 - 24));
 /** 10^(8 - place): what brings a number of that place to nine digits. Exact in a double for the places from -14 to 8. */
 const SCALES = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+/** With none, one and two zeros behind them. */
+const candidates = new Int32Array(3);
 const NEGATIVE_ZERO = 0x80000000;
 /** Half a unit of the seventh of nine digits. */
 const HALF_OF_SEVENTH = 50;
@@ -82,18 +91,14 @@ const SAFETY = 1e-6;
  * @returns the place behind the number
  */
 function writeFloat(value: number, bits: number, start: number): number {
-  const whole = value | 0;
-  if (whole === value && whole >= 0 && bits !== NEGATIVE_ZERO) return writeInteger(whole, start);
-  let at = start;
-  let magnitude = value;
-  if (value < 0) {
-    scratch[at++] = MINUS;
-    magnitude = -value;
-  }
-  if (whole === value && whole < 0) return writeInteger(-whole, at);
+  const magnitude = Math.abs(value);
+  scratch[start] = MINUS;
+  const at = start + (bits >>> 31);
+  const whole = magnitude | 0;
+  if (whole === magnitude) return writeInteger(whole, at);
   if (!(magnitude >= 1e-13 && magnitude < 1e9)) return writeText(value, start);
   const exponent = (bits >>> 23) & 0xff;
-  const place = PLACES[exponent]! + (magnitude >= NEXT_PLACES[exponent]! ? 1 : 0);
+  const place = PLACES[exponent]! + Number(magnitude >= NEXT_PLACES[exponent]!);
   const scale = SCALES[8 - place]!;
   const scaled = magnitude * scale;
   const near = HALF_GAPS[exponent]! * scale - SAFETY;
@@ -105,10 +110,15 @@ function writeFloat(value: number, bits: number, start: number): number {
     if (six > lowest && six < highest) return writeDecimal(six, 3, place, at);
   }
   const seven = Math.floor(scaled * 0.01 + 0.5) * 100;
-  if (seven > lowest && seven < highest) return writeDecimal(seven, 2, place, at);
   const eight = Math.floor(scaled * 0.1 + 0.5) * 10;
-  if (eight > lowest && eight < highest) return writeDecimal(eight, 1, place, at);
-  return writeDecimal(Math.floor(scaled + 0.5), 0, place, at);
+  // Without branches: how many digits a number needs, no processor can predict.
+  const sevenDo = Number(seven > lowest) & Number(seven < highest);
+  const eightDo = Number(eight > lowest) & Number(eight < highest);
+  candidates[0] = Math.floor(scaled + 0.5);
+  candidates[1] = eight;
+  candidates[2] = seven;
+  const zeros = (sevenDo << 1) | (eightDo & ~sevenDo);
+  return writeDecimal(candidates[zeros]!, zeros, place, at);
 }
 
 /**
@@ -117,38 +127,36 @@ function writeFloat(value: number, bits: number, start: number): number {
  * @param zeros so many of the last digits are known to be 0
  */
 function writeDecimal(digits: number, zeros: number, place: number, start: number): number {
-  if (digits === 1e9) return writeDecimal(1e8, 8, place + 1, start);
-  const upper = (digits / 10_000) | 0;
+  const all = digits | 0;
+  if (all === 1e9) return writeDecimal(1e8, 8, place + 1, start);
+  const upper = (all / 10_000) | 0;
   const first = (upper / 10_000) | 0;
   const middle = upper - first * 10_000;
-  const last = (digits | 0) - upper * 10_000;
-  let at = start;
-  if (place === 0 || place < -6) {
-    // 1.234 or 1.2e-7
-    scratch[at] = ZERO + first;
-    scratch[at + 1] = POINT;
-    at = writeRest(middle, last, zeros, at + 2);
-    if (place === 0) return at;
-    if (scratch[at - 1] === POINT) at--;
-    scratch[at++] = LETTER_E;
-    scratch[at++] = MINUS;
-    return writeInteger(-place, at);
+  const last = all - upper * 10_000;
+  if (place <= 0 && place >= -6) {
+    // 1.234 or 0.0012: the first digit before the point, or behind the zeros.
+    view.setUint32(start, POINT_ZEROS);
+    view.setUint32(start + 4, ZEROS);
+    scratch[start + 1 - place - Number(place === 0)] = ZERO + first;
+    return writeRest(middle, last, zeros, start + 2 - place);
   }
-  if (place < 0) {
-    // 0.0012
-    scratch[at++] = ZERO;
-    scratch[at++] = POINT;
-    for (let i = place; i < -1; i++) scratch[at++] = ZERO;
-    scratch[at] = ZERO + first;
-    return writeRest(middle, last, zeros, at + 1);
-  }
-  // 12.34: the digits one place too far right, then those before the point moved left.
-  scratch[at + 1] = ZERO + first;
-  const end = writeRest(middle, last, zeros, at + 2);
-  for (let i = 0; i <= place; i++) scratch[at + i] = scratch[at + i + 1]!;
-  scratch[at + place + 1] = POINT;
-  return end;
+  scratch[start + 1] = ZERO + first;
+  const end = writeRest(middle, last, zeros, start + 2);
+  // The point goes behind as many digits as it takes, which move left.
+  const before = Math.max(place, 0);
+  for (let i = 0; i <= before; i++) scratch[start + i] = scratch[start + i + 1]!;
+  scratch[start + before + 1] = POINT;
+  if (place > 0) return end;
+  // 1.2e-7, or 1e-7
+  let at = scratch[end - 1] === POINT ? end - 1 : end;
+  scratch[at++] = LETTER_E;
+  scratch[at++] = MINUS;
+  return writeInteger(-place, at);
 }
+
+/** '0.00' and '0000', as the four bytes of a big-endian integer. */
+const POINT_ZEROS = Buffer.from('0.00').readUInt32BE();
+const ZEROS = Buffer.from('0000').readUInt32BE();
 
 /** Writes eight digits. @returns the place behind the last that is not 0 */
 function writeRest(middle: number, last: number, zeros: number, start: number): number {
@@ -165,14 +173,15 @@ const QUADS = Uint32Array.from({ length: 10_000 }, (_, i) => Buffer.from(String(
 /** '00' to '99' */
 const PAIRS = Buffer.from(Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0')).join(''));
 
-/** '0' to '999', each from the left in the four bytes of a big-endian integer. */
-const SHORT = Uint32Array.from({ length: 1000 }, (_, i) => Buffer.from(String(i).padEnd(4)).readUInt32BE());
+/** '0,' to '999,', each from the left in the four bytes of a little-endian integer, and the lengths of these. */
+const SHORT = Uint32Array.from({ length: 1000 }, (_, i) => Buffer.from(`${i},`.padEnd(4)).readUInt32LE());
+const SHORT_LENGTHS = Uint8Array.from({ length: 1000 }, (_, i) => `${i},`.length);
 
 /** @param value an integer from 0 to 2^31 - 1 */
 function writeInteger(value: number, start: number): number {
-  if (value < 1000) {
-    view.setUint32(start, SHORT[value]!);
-    return start + (value < 10 ? 1 : value < 100 ? 2 : 3);
+  if (value < SHORT.length) {
+    view.setUint32(start, SHORT[value]!, true);
+    return start + SHORT_LENGTHS[value]! - 1;
   }
   const end = start + countDigits(value);
   let rest = value;
