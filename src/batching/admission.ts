@@ -22,6 +22,8 @@ export interface QueueLoad {
   readonly maxWork: number;
   /** Of the waiting requests that are due later. */
   workBehind(dueAt: number): number;
+  /** Added to every expected time, as a share of it: see caution.ts. */
+  readonly caution: number;
 }
 
 export interface NewRequest {
@@ -67,7 +69,7 @@ export function refuse(
   const runMs = costs.predictMs(runWork);
   const neededAfter = (work: number) => {
     const runs = Math.ceil((work + request.work) / runWork);
-    return ((runningMs(load, now) + runs * runMs) * (1 + costs.relativeError)) / load.engines;
+    return ((runningMs(load, now) + runs * runMs) * (1 + costs.relativeError + load.caution)) / load.engines;
   };
   // Mostly there is time even if all the others go first.
   if (neededAfter(load.work) <= leftMs) return undefined;
@@ -101,7 +103,7 @@ function fullness(
 ): string | undefined {
   if (load.requests >= maxQueueRequests) return `${maxQueueRequests} requests wait already (maxQueueRequests)`;
   if (load.requests > 0 && load.bytes + bytes > maxQueueBytes) {
-    return `the waiting requests hold ${maxQueueBytes} bytes already (maxQueueBytes)`;
+    return `with this one, the waiting requests would take over ${maxQueueBytes} bytes of memory (maxQueueBytes)`;
   }
   return undefined;
 }

@@ -26,6 +26,12 @@ export interface Entry extends QueuedRequest {
 /** A level of priority is worth so much earlier or later a deadline, in milliseconds: those who wait long get their turn. */
 export const PRIORITY_STEP_MS = 1000;
 
+/**
+ * Bytes of memory that a waiting tensor's byte takes: the body that it came in, and all that was read for it, are there until
+ * they are collected. `npm run chaos -- overload` measures it.
+ */
+const MEMORY_OF_A_BYTE = 2;
+
 /** @param axes the model's free dimensions @param now when it was enqueued */
 export function createEntry(
   request: Pick<Entry, 'inputs' | 'outputs' | 'context' | 'resolve' | 'reject'>,
@@ -54,7 +60,7 @@ export function createEntry(
     rows,
     length,
     work: Math.max(1, rows * length),
-    bytes: bytesOf(inputs),
+    bytes: MEMORY_OF_A_BYTE * bytesOf(inputs),
     enqueuedAt: now,
     deadlineAt,
     dueAt: deadlineAt + context.priority * PRIORITY_STEP_MS,

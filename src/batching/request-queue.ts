@@ -9,6 +9,7 @@ export interface QueuedRequest extends WaitingRequest {
   readonly key: string;
   /** Requests of one family may share a run once they are padded to one length; equal to `key` where nothing is padded. */
   readonly family: string;
+  /** What it takes in memory. */
   readonly bytes: number;
   /** Runs again with those of its key and no others: their last run failed. */
   readonly retry: boolean;

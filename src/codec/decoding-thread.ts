@@ -15,8 +15,10 @@ export const LARGE_JSON_BYTES = 256 * 1024;
 export interface DecodingJob {
   readonly id: number;
   readonly codec: CodecName;
-  /** Begins with the body. */
+  /** Holds the body, and nothing that is used elsewhere. */
   readonly memory: ArrayBuffer;
+  /** Where the body begins. */
+  readonly start: number;
   readonly length: number;
   readonly headerLength: number | undefined;
   /** Where the codec needs it. */
@@ -75,7 +77,8 @@ export class DecodingThread {
     this.#waiting.set(id, answer);
     const memory = body.buffer as ArrayBuffer;
     const target = model && tellable(model);
-    const job: DecodingJob = { id, codec, memory, length: body.length, headerLength, model: target };
+    const { byteOffset: start, length } = body;
+    const job: DecodingJob = { id, codec, memory, start, length, headerLength, model: target };
     this.#worker.postMessage(job, [memory]);
     return answer.promise as Promise<DecodedBy<Name>>;
   }

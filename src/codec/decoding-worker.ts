@@ -20,11 +20,11 @@ parentPort!.on('message', (job: DecodingJob) => {
   parentPort!.postMessage(answer, [...held, ...(memory ? [memory] : [])]);
 });
 
-function decode({ codec, memory, length, headerLength, model }: DecodingJob): DecodingOutcome {
+function decode({ codec, memory, start, length, headerLength, model }: DecodingJob): DecodingOutcome {
   try {
     const decoder: Pick<InferCodec, 'decode'> = CODECS[codec];
     // The codecs that look at the model are those whose jobs have one.
-    return { request: decoder.decode(Buffer.from(memory, 0, length), headerLength, model!) };
+    return { request: decoder.decode(Buffer.from(memory, start, length), headerLength, model!) };
   } catch (error) {
     if (!(error instanceof ServingError)) throw error;
     return { code: error.code, message: error.message };

@@ -80,7 +80,9 @@ export const MODEL_SETTINGS = {
   runLimitMs: milliseconds(60_000).describe('Longest time one run may take before its engine is killed'),
   loadLimitMs: milliseconds(60_000).describe('Longest time loading a model may take'),
   maxQueueRequests: z.coerce.number().int().min(1).default(1000).describe('Requests that may wait for one model'),
-  maxQueueBytes: bytes(256 * 1024 ** 2).describe('Bytes of tensors that may wait for one model'),
+  maxQueueBytes: bytes(256 * 1024 ** 2).describe(
+    'Memory in bytes that what waits for one model may take: twice the bytes of its tensors, because the bodies are not collected at once',
+  ),
   maxEngineBytes: z.coerce
     .number()
     .int()

@@ -13,8 +13,8 @@ const MOST_CHUNKS = 65_536;
 /** A body of up to so many bytes is joined whenever it has come in so many pieces. */
 const JOINED_BYTES = 1024 ** 2;
 const MOST_PIECES = 1024;
-/** After so much of one body the event loop turns to others: a fast sender could keep it for milliseconds. */
-const TURN_BYTES = 256 * 1024;
+/** Of a large body that says how long it is: a promise alone is given no memory. */
+const FIRST_PART_BYTES = 32 * 1024;
 
 /** Gives at least so many bytes. */
 export type BodyMemory = (bytes: number) => ArrayBuffer;
@@ -30,15 +30,17 @@ export interface BodyLimits {
 
 /**
  * Reads a body, unpacked.
+ * @param aligned a place in it that is to lie at a multiple of 8 in memory, for typed arrays to be views on it; holds for
+ *   large bodies of a known length
  * @throws ServingError BODY_TOO_LARGE, UNSUPPORTED_ENCODING, QUEUE_FULL, REQUEST_TIMEOUT for one that comes too slowly,
  *   INVALID_REQUEST for damaged data, CANCELLED when the client goes away in the middle
  */
-export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+export function readBody(request: IncomingMessage, limits: BodyLimits, aligned = 0): Promise<Buffer> {
   const { maxBytes } = limits;
   const { headers } = request;
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return collect(request, request, limits, clientGone);
+  if (encoding === undefined || encoding === 'identity') return collect(request, request, limits, clientGone, aligned);
   if (!Object.hasOwn(DECODERS, encoding)) {
     throw new ServingError(
       'UNSUPPORTED_ENCODING',
@@ -55,10 +57,12 @@ function collect(
   source: Readable,
   limits: BodyLimits,
   broken: () => ServingError,
+  aligned = 0,
 ): Promise<Buffer> {
   const { maxBytes, transfers } = limits;
   return new Promise((resolve, reject) => {
-    const body = new BodyBuffer(source === request ? Number(request.headers['content-length'] ?? 0) : 0, limits);
+    const expected = source === request ? Number(request.headers['content-length'] ?? 0) : 0;
+    const body = new BodyBuffer(expected, aligned, limits);
     let failed = false;
     const fail = (error: ServingError) => {
       if (failed) return;
@@ -75,21 +79,16 @@ function collect(
     };
     const arriving = { socket: request.socket, fail };
     transfers.begin(arriving);
-    let untilPause = TURN_BYTES;
+    const paused = { pause: () => source.pause(), resume: () => failed || source.resume() };
     source.on('data', (chunk: Buffer) => {
       try {
         body.add(chunk);
       } catch (error) {
         return fail(error as ServingError);
       }
-      untilPause -= chunk.length;
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
       else if (body.chunks > MOST_CHUNKS) fail(tooManyChunks());
-      else if (untilPause <= 0) {
-        untilPause = TURN_BYTES;
-        source.pause();
-        setImmediate(() => failed || source.resume());
-      }
+      else if (body.length > FIRST_PART_BYTES && body.length !== expected) transfers.turns.took(chunk.length, paused);
     });
     source.on('end', () => {
       transfers.end(arriving);
@@ -113,23 +112,27 @@ class BodyBuffer {
   length = 0;
   chunks = 0;
   readonly #expected: number;
+  readonly #aligned: number;
   readonly #limits: BodyLimits;
+  /** So much is there before it is counted. */
+  readonly #uncounted: number;
   #reserved = 0;
   #pieces: Buffer[] = [];
   #whole: Buffer | undefined;
 
   /** @param expected its length; 0 where nobody knows */
-  constructor(expected: number, limits: BodyLimits) {
+  constructor(expected: number, aligned: number, limits: BodyLimits) {
     this.#expected = expected;
+    this.#aligned = aligned;
     this.#limits = limits;
+    this.#uncounted = expected > COUNTED_BYTES ? FIRST_PART_BYTES : COUNTED_BYTES;
   }
 
   /** @throws ServingError QUEUE_FULL */
   add(chunk: Buffer): void {
     this.chunks++;
     const end = this.length + chunk.length;
-    // A promise alone is given no memory: the first part must have come.
-    if (end > COUNTED_BYTES && end > this.#reserved) this.#reserve(Math.max(this.#expected, end));
+    if (end > this.#uncounted && end > this.#reserved) this.#reserve(Math.max(this.#expected, end));
     if (this.#whole) this.#whole.set(chunk, this.length);
     else {
       this.#pieces.push(chunk);
@@ -163,7 +166,8 @@ class BodyBuffer {
     this.#limits.transfers.reserve(bytes - this.#reserved);
     this.#reserved = bytes;
     if (bytes !== this.#expected) return;
-    this.#whole = Buffer.from(this.#limits.memory(bytes), 0, bytes);
+    const start = -this.#aligned & 7;
+    this.#whole = Buffer.from(this.#limits.memory(start + bytes), start, bytes);
     this.#whole.set(Buffer.concat(this.#pieces));
     this.#pieces = [];
   }

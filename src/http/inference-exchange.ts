@@ -76,7 +76,7 @@ export class InferenceExchange {
   ): Promise<void> {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
-    let body: Buffer | undefined = await readBody(raw, this.#bodyLimits);
+    let body: Buffer | undefined = await readBody(raw, this.#bodyLimits, Number(headers[HEADER_LENGTH] ?? 0));
     const size = body.length;
     const receivedAt = performance.now();
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);

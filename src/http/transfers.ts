@@ -4,6 +4,7 @@
 import type { OutgoingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { ServingError } from '../errors.ts';
+import { ReadingTurns } from './reading-turns.ts';
 
 /** Smaller ones are not counted: their number is bounded by that of connections. */
 export const COUNTED_BYTES = 256 * 1024;
@@ -23,6 +24,7 @@ interface Progress {
 }
 
 export class Transfers {
+  readonly turns = new ReadingTurns();
   #maxBytes: number;
   #now: () => number;
   #bytes = 0;

@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { readBody } from '../../src/http/body.ts';
 import { Connections, mostConnections, readOpenFilesLimit } from '../../src/http/connections.ts';
+import { ReadingTurns } from '../../src/http/reading-turns.ts';
 import { COUNTED_BYTES, Transfers } from '../../src/http/transfers.ts';
 
 test.each([
@@ -144,4 +145,53 @@ test('large bodies on their way are counted: one too many is refused, and there 
   const again = readBody(third!.request, limits);
   third!.stream.end(Buffer.alloc(size));
   expect((await again).length).toBe(size);
+});
+
+test('a large body of a known length lies in memory as it is to be aligned, a promise of one takes no memory', async () => {
+  const size = 2 * COUNTED_BYTES;
+  const given: number[] = [];
+  const limits = { ...limitsWith(1e9), memory: (bytes: number) => new ArrayBuffer(given[given.push(bytes) - 1]!) };
+  const { request, stream } = requestOf({ 'content-length': String(size) });
+  const read = readBody(request, limits, 83);
+  const bytes = Buffer.from(Array.from({ length: size }, (_, i) => i % 251));
+  stream.write(bytes.subarray(0, 1000));
+  await new Promise(setImmediate);
+  expect(given).toEqual([]);
+  stream.end(bytes.subarray(1000));
+  const body = await read;
+  expect((body.byteOffset + 83) % 8).toBe(0);
+  expect(body.equals(bytes)).toBe(true);
+  expect(given).toEqual([size + 5]);
+});
+
+test('of many large bodies some parts are read in a turn, and each has its turn', async () => {
+  const turns = new ReadingTurns();
+  let given = 0;
+  const bodies = Array.from({ length: 40 }, () => ({ parts: 8, paused: false }));
+  const give = (body: (typeof bodies)[number]) => {
+    while (!body.paused && body.parts > 0) {
+      body.parts--;
+      given++;
+      turns.took(64 * 1024, {
+        pause: () => {
+          body.paused = true;
+        },
+        resume: () => {
+          body.paused = false;
+          give(body);
+        },
+      });
+    }
+  };
+  for (const body of bodies) give(body);
+  // Whoever begins gives one part, whatever the others have given.
+  expect(given).toBe(3 + 40);
+  const counts: number[] = [];
+  while (given < 320) {
+    const before = given;
+    await new Promise(setImmediate);
+    counts.push(given - before);
+  }
+  expect(Math.max(...counts)).toBeLessThanOrEqual(7);
+  expect(bodies.every(({ parts }) => parts === 0)).toBe(true);
 });
