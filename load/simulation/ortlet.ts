@@ -3,7 +3,6 @@
 import { refuse } from '../../src/batching/admission.ts';
 import { Arrivals } from '../../src/batching/arrivals.ts';
 import { EXPLORE_EVERY, hopeless, nextBatch } from '../../src/batching/batch-policy.ts';
-import { Caution } from '../../src/batching/caution.ts';
 import { type CoreRun, CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
 import type { Occasion } from '../../src/batching/policy-state.ts';
@@ -38,7 +37,6 @@ class OrtletPolicy implements SimulatedPolicy {
   readonly #queue = new RequestQueue<Entry>();
   readonly #costs: CostModel;
   readonly #arrivals = new Arrivals();
-  readonly #caution = new Caution();
   #entries = new Map<SimulatedRequest, Entry>();
   #running: { readonly endsAt: number; readonly cores: CoreRun } | undefined;
   #engineWasIdle = true;
@@ -132,11 +130,6 @@ class OrtletPolicy implements SimulatedPolicy {
       this.#arrivals.answered(this.#now(), windowMs(this.#costs, work));
     }
     for (const { request } of failed ? guilty : entries) this.#entries.delete(request);
-    for (const { request, deadlineAt } of failed ? [] : entries) {
-      const timeUsed = (this.#now() - request.at) / (deadlineAt - request.at);
-      if (timeUsed > 1) this.#caution.missed();
-      else this.#caution.met(timeUsed);
-    }
     const { cores } = this.#running!;
     this.#running = undefined;
     this.#engineWasIdle = false;
@@ -149,7 +142,6 @@ class OrtletPolicy implements SimulatedPolicy {
     const before = this.#queue.length;
     if (entry) this.#queue.remove(entry);
     if (this.#queue.length === before) return false;
-    this.#caution.missed();
     this.#entries.delete(request);
     return true;
   }
@@ -164,7 +156,6 @@ class OrtletPolicy implements SimulatedPolicy {
       engines: 1,
       maxWork: this.#costs.limit(maxBatchSize * maxLength),
       workBehind: (dueAt: number) => this.#queue.workBehind(dueAt),
-      caution: this.#caution.share,
     };
   }
 
@@ -175,7 +166,6 @@ class OrtletPolicy implements SimulatedPolicy {
       for (const entry of found) {
         this.#queue.remove(entry);
         this.#entries.delete(entry.request);
-        this.#caution.missed();
         drop(entry.request);
       }
     }

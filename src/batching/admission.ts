@@ -22,8 +22,6 @@ export interface QueueLoad {
   readonly maxWork: number;
   /** Of the waiting requests that are due later. */
   workBehind(dueAt: number): number;
-  /** Added to every expected time, as a share of it: see caution.ts. */
-  readonly caution: number;
 }
 
 export interface NewRequest {
@@ -69,7 +67,7 @@ export function refuse(
   const runMs = costs.predictMs(runWork);
   const neededAfter = (work: number) => {
     const runs = Math.ceil((work + request.work) / runWork);
-    return ((runningMs(load, now) + runs * runMs) * (1 + costs.relativeError + load.caution)) / load.engines;
+    return ((runningMs(load, now) + runs * runMs) * costs.caution) / load.engines;
   };
   // Mostly there is time even if all the others go first.
   if (neededAfter(load.work) <= leftMs) return undefined;

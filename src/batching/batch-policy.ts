@@ -111,14 +111,14 @@ function fill<Request extends WaitingRequest>(
   { maxRows, maxWork }: SplitLimits,
 ): { requests: Request[]; reason: DispatchReason } {
   // Whoever has more time than the largest run takes is in no one's way.
-  const fullRunEndsAt = now + costs.cautiousMs(maxWork);
+  const fullRunEndsAt = now + costs.caution * costs.predictMs(maxWork);
   let requests: Request[] = [];
   let size = sizeOf(requests);
   for (const request of candidates) {
     let grown = withRequest(size, request);
     if (requests.length > 0) {
       if (grown.rows > maxRows || grown.work > maxWork) return { requests, reason: 'full' };
-      const endsAt = grown.deadlineAt < fullRunEndsAt ? now + costs.cautiousMs(grown.work) : 0;
+      const endsAt = grown.deadlineAt < fullRunEndsAt ? now + costs.caution * costs.predictMs(grown.work) : 0;
       if (endsAt > grown.deadlineAt) {
         // Behind a backlog small batches would keep the engine late for good: the tightest give way to those whose turn
         // would come too late after this run, unless they are more urgent, and are dropped when their time is up.

@@ -13,7 +13,6 @@ import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
 import type { BatchObserver } from './batch-observer.ts';
 import { EXPLORE_EVERY, hopeless, nextBatch } from './batch-policy.ts';
-import { Caution } from './caution.ts';
 import type { CoreRun, CoreShare, CoreUser } from './core-share.ts';
 import type { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
@@ -59,7 +58,6 @@ export class DynamicBatcher implements Scheduler {
   readonly #axes: FreeAxes;
   readonly #arrivals = new Arrivals();
   readonly #isolation = new Isolation();
-  readonly #caution = new Caution();
   readonly #deadlines: Deadlines<Entry>;
   readonly #user: CoreUser;
   readonly #running = new Set<Run>();
@@ -221,7 +219,6 @@ export class DynamicBatcher implements Scheduler {
       engines: this.#executor.engines,
       maxWork: this.#maxWork,
       workBehind: (dueAt) => this.#queue.workBehind(dueAt),
-      caution: this.#caution.share,
     };
   }
 
@@ -294,7 +291,6 @@ export class DynamicBatcher implements Scheduler {
       late,
     });
     entries.forEach((entry, i) => {
-      this.#caution.met((receivedAt - entry.enqueuedAt) / (entry.context.deadlineAt - entry.enqueuedAt));
       const timings = { queueMs: queueMs[i]!, computeMs, batchRows: rows, dispatchReason: reason };
       this.#settle(entry, { outputs: parts[i]!, timings });
     });
@@ -317,7 +313,6 @@ export class DynamicBatcher implements Scheduler {
   }
 
   #late(entry: Entry): ServingError {
-    this.#caution.missed();
     if (entry.state === 'running') return lateInRun();
     return lateInQueue(expectedWaitMs(this.#load(), this.#costs, this.#options.now()));
   }
