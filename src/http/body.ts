@@ -14,7 +14,7 @@ const MOST_CHUNKS = 65_536;
 const JOINED_BYTES = 1024 ** 2;
 const MOST_PIECES = 1024;
 /** Of a large body that says how long it is: a promise alone is given no memory. */
-const FIRST_PART_BYTES = 32 * 1024;
+const FIRST_PART_BYTES = 64 * 1024;
 
 /** Gives at least so many bytes. */
 export type BodyMemory = (bytes: number) => ArrayBuffer;
@@ -81,6 +81,7 @@ function collect(
     transfers.begin(arriving);
     const paused = { pause: () => source.pause(), resume: () => failed || source.resume() };
     source.on('data', (chunk: Buffer) => {
+      const bytes = chunk.length;
       try {
         body.add(chunk);
       } catch (error) {
@@ -88,7 +89,7 @@ function collect(
       }
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
       else if (body.chunks > MOST_CHUNKS) fail(tooManyChunks());
-      else if (body.length > FIRST_PART_BYTES && body.length !== expected) transfers.turns.took(chunk.length, paused);
+      else if (body.isLarge && body.length !== expected) transfers.turns.took(bytes, body.chunks === 1, paused);
     });
     source.on('end', () => {
       transfers.end(arriving);
@@ -128,13 +129,20 @@ class BodyBuffer {
     this.#uncounted = expected > COUNTED_BYTES ? FIRST_PART_BYTES : COUNTED_BYTES;
   }
 
+  /** As far as is known. */
+  get isLarge(): boolean {
+    return Math.max(this.#expected, this.length) > COUNTED_BYTES;
+  }
+
   /** @throws ServingError QUEUE_FULL */
   add(chunk: Buffer): void {
     this.chunks++;
     const end = this.length + chunk.length;
     if (end > this.#uncounted && end > this.#reserved) this.#reserve(Math.max(this.#expected, end));
-    if (this.#whole) this.#whole.set(chunk, this.length);
-    else {
+    if (this.#whole) {
+      this.#whole.set(chunk, this.length);
+      giveBack(chunk);
+    } else {
       this.#pieces.push(chunk);
       // Each chunk keeps alive all that was read together with it, however small it is itself.
       if (end <= JOINED_BYTES && this.#pieces.length === MOST_PIECES) this.#pieces = [Buffer.concat(this.#pieces)];
@@ -169,8 +177,14 @@ class BodyBuffer {
     const start = -this.#aligned & 7;
     this.#whole = Buffer.from(this.#limits.memory(start + bytes), start, bytes);
     this.#whole.set(Buffer.concat(this.#pieces));
+    this.#pieces.forEach(giveBack);
     this.#pieces = [];
   }
+}
+
+/** Frees a chunk's memory now, where it has its own: collected later, that of a few hundred bodies would be a lot. */
+function giveBack({ buffer, byteLength }: Buffer): void {
+  if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
 }
 
 function tooManyChunks(): ServingError {

@@ -2,8 +2,8 @@
 // keep it for as long as all of them have something to give, and hold as much memory.
 //
 //   turn  ── parts of those that may ──▶ enough: whoever gives more is paused ──┐
-//    ▲                                                                          │ the first to wait are the next
-//    └──────────────────────────────────────────────────────────────────────────┘
+//    ▲                                                                          │ who was read before goes before
+//    └──────────────────────────────────────────────────────────────────────────┘ who has only begun
 
 /** Takes a few tenths of a millisecond. */
 const TURN_BYTES = 256 * 1024;
@@ -20,12 +20,14 @@ export class ReadingTurns {
   #waiting: PausedBody[] = [];
   #turning = false;
 
-  /** A part of a large body has come, and more will. */
-  took(bytes: number, body: PausedBody): void {
+  /** A part of a large body has come, and more will. @param isFirst of what was read here */
+  took(bytes: number, isFirst: boolean, body: PausedBody): void {
     this.#left -= bytes;
     if (this.#left <= 0) {
       body.pause();
-      this.#waiting.push(body);
+      // One whole body takes as much memory as two halves, but not for as long.
+      if (isFirst) this.#waiting.push(body);
+      else this.#waiting.unshift(body);
     }
     if (this.#turning) return;
     this.#turning = true;

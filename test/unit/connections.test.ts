@@ -164,7 +164,7 @@ test('a large body of a known length lies in memory as it is to be aligned, a pr
   expect(given).toEqual([size + 5]);
 });
 
-test('of many large bodies some parts are read in a turn, and each has its turn', async () => {
+test('of many large bodies some parts are read in a turn, those first that have begun to be read, and each has its turn', async () => {
   const turns = new ReadingTurns();
   let given = 0;
   const bodies = Array.from({ length: 40 }, () => ({ parts: 8, paused: false }));
@@ -172,7 +172,7 @@ test('of many large bodies some parts are read in a turn, and each has its turn'
     while (!body.paused && body.parts > 0) {
       body.parts--;
       given++;
-      turns.took(64 * 1024, {
+      turns.took(64 * 1024, body.parts === 7, {
         pause: () => {
           body.paused = true;
         },
@@ -186,12 +186,14 @@ test('of many large bodies some parts are read in a turn, and each has its turn'
   for (const body of bodies) give(body);
   // Whoever begins gives one part, whatever the others have given.
   expect(given).toBe(3 + 40);
-  const counts: number[] = [];
+  const [counts, begun]: [number[], number[]] = [[], []];
   while (given < 320) {
     const before = given;
     await new Promise(setImmediate);
     counts.push(given - before);
+    begun.push(bodies.filter(({ parts }) => parts < 7 && parts > 0).length);
   }
   expect(Math.max(...counts)).toBeLessThanOrEqual(7);
+  expect(Math.max(...begun)).toBeLessThanOrEqual(8);
   expect(bodies.every(({ parts }) => parts === 0)).toBe(true);
 });
