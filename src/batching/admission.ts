@@ -47,11 +47,8 @@ export function refuse(
   costs: CostModel,
   now: number,
 ): Refusal | undefined {
-  const full = fullness(request, load, limits);
-  if (full) {
-    const retryAfterMs = expectedWaitMs(load, costs, now);
-    return { code: 'QUEUE_FULL', message: `Exceeds maximum queue size: ${full}. Retry later.`, retryAfterMs };
-  }
+  const full = refuseIfFull(request.bytes, load, limits, costs, now);
+  if (full) return full;
   const leftMs = request.deadlineAt - now;
   if (leftMs <= 0) {
     const retryAfterMs = expectedWaitMs(load, costs, now);
@@ -81,6 +78,20 @@ export function refuse(
   };
 }
 
+/** The part that needs nothing of the request but its size. */
+export function refuseIfFull(
+  bytes: number,
+  load: QueueLoad,
+  limits: QueueLimits,
+  costs: CostModel,
+  now: number,
+): Refusal | undefined {
+  const full = fullness(bytes, load, limits);
+  if (full === undefined) return undefined;
+  const retryAfterMs = expectedWaitMs(load, costs, now);
+  return { code: 'QUEUE_FULL', message: `Exceeds maximum queue size: ${full}. Retry later.`, retryAfterMs };
+}
+
 /** Time until the engines have done what they run and what waits, in milliseconds. */
 export function expectedWaitMs(load: QueueLoad, costs: CostModel, now: number): number {
   const runWork = Math.max(Math.min(load.work, load.maxWork), load.work / Math.max(1, load.requests));
@@ -95,7 +106,7 @@ function runningMs({ running }: QueueLoad, now: number): number {
 }
 
 function fullness(
-  { bytes }: NewRequest,
+  bytes: number,
   load: QueueLoad,
   { maxQueueRequests, maxQueueBytes }: QueueLimits,
 ): string | undefined {

@@ -18,6 +18,10 @@ export class ClientBatchSplitter implements Scheduler {
     this.#maxBatchSize = maxBatchSize;
   }
 
+  checkRoom(bytes: number): void {
+    this.#scheduler.checkRoom(bytes);
+  }
+
   get inFlight(): number {
     return this.#scheduler.inFlight;
   }

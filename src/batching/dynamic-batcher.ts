@@ -7,7 +7,7 @@ import type { InferenceContext } from '../inference.ts';
 import type { PaddingPlan } from '../tensor/padding.ts';
 import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
-import { expectedWaitMs, type QueueLimits, type QueueLoad, refuse } from './admission.ts';
+import { expectedWaitMs, type QueueLimits, type QueueLoad, type Refusal, refuse, refuseIfFull } from './admission.ts';
 import { cancelled, failed, killedTwice, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
@@ -98,6 +98,10 @@ export class DynamicBatcher implements Scheduler {
     return this.#queue.length;
   }
 
+  checkRoom(bytes: number): void {
+    throwRefusal(refuseIfFull(bytes, this.#load(), this.#options, this.#costs, this.#options.now()));
+  }
+
   enqueue(
     inputs: NamedTensors,
     outputs: readonly string[] | undefined,
@@ -132,8 +136,7 @@ export class DynamicBatcher implements Scheduler {
     if (this.#stopped) throw unloading();
     const { failure } = this.#executor;
     if (failure) throw unavailable(failure);
-    const refusal = refuse(entry, this.#load(), this.#options, this.#costs, now);
-    if (refusal) throw new ServingError(refusal.code, refusal.message, { retryAfterMs: refusal.retryAfterMs });
+    throwRefusal(refuse(entry, this.#load(), this.#options, this.#costs, now));
   }
 
   *#unanswered(): Iterable<Entry> {
@@ -333,4 +336,8 @@ export class DynamicBatcher implements Scheduler {
     this.#options.cores.leave(this.#user);
     this.#stopped.resolve();
   }
+}
+
+function throwRefusal(refusal: Refusal | undefined): void {
+  if (refusal) throw new ServingError(refusal.code, refusal.message, refusal);
 }

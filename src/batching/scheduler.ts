@@ -10,6 +10,12 @@ export interface ScheduledResult {
 
 export interface Scheduler {
   /**
+   * To be asked before a large request is read.
+   * @param bytes its size
+   * @throws ServingError QUEUE_FULL where it would not be taken now, because of those who wait
+   */
+  checkRoom(bytes: number): void;
+  /**
    * Waits for a place in a batch and for its run.
    * @param outputs names of the outputs wanted; undefined: all
    * @throws ServingError QUEUE_FULL, QUEUE_TIMEOUT, DEADLINE_EXCEEDED, CANCELLED, INFERENCE_FAILED, ENGINE_FAILED,

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ServingError } from '../errors.ts';
+import { giveBack } from '../tensor/memory.ts';
 import { NotStartedError } from './executor.ts';
 import { encodeFrame, type Frame, FrameReader } from './frames.ts';
 
@@ -34,7 +35,10 @@ export class EngineProcess {
     });
     this.#socket = this.#child.stdio?.[3] as Duplex | undefined;
     const reader = new FrameReader((frame) => this.#settle(frame));
-    this.#socket?.on('data', (chunk: Buffer) => reader.push(chunk));
+    this.#socket?.on('data', (chunk: Buffer) => {
+      reader.push(chunk);
+      giveBack(chunk);
+    });
     this.#socket?.on('error', () => {}); // The child's exit tells the same, with its reason.
     if (this.#child.stderr) createInterface({ input: this.#child.stderr }).on('line', onLog);
     this.exited = new Promise((resolve) => {

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 import { ServingError } from '../errors.ts';
+import { giveBack } from '../tensor/memory.ts';
 import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 
 const DECODERS = { gzip: createGunzip, deflate: createInflate } as const;
@@ -28,19 +29,27 @@ export interface BodyLimits {
   readonly memory: BodyMemory;
 }
 
+/** What is known of a large body before it has come. */
+export interface Expectation {
+  /** A place in it that is to lie at a multiple of 8 in memory, for typed arrays to be views on it. */
+  readonly aligned?: number;
+  /** Throws where there is no room for so many bytes; asked once, when the first part of a body of a known length has come. */
+  readonly checkRoom?: (bytes: number) => void;
+}
+
 /**
  * Reads a body, unpacked.
- * @param aligned a place in it that is to lie at a multiple of 8 in memory, for typed arrays to be views on it; holds for
- *   large bodies of a known length
  * @throws ServingError BODY_TOO_LARGE, UNSUPPORTED_ENCODING, QUEUE_FULL, REQUEST_TIMEOUT for one that comes too slowly,
- *   INVALID_REQUEST for damaged data, CANCELLED when the client goes away in the middle
+ *   INVALID_REQUEST for damaged data, CANCELLED when the client goes away in the middle, or what `checkRoom` throws
  */
-export function readBody(request: IncomingMessage, limits: BodyLimits, aligned = 0): Promise<Buffer> {
+export function readBody(request: IncomingMessage, limits: BodyLimits, expectation: Expectation = {}): Promise<Buffer> {
   const { maxBytes } = limits;
   const { headers } = request;
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return collect(request, request, limits, clientGone, aligned);
+  if (encoding === undefined || encoding === 'identity') {
+    return collect(request, request, limits, clientGone, expectation);
+  }
   if (!Object.hasOwn(DECODERS, encoding)) {
     throw new ServingError(
       'UNSUPPORTED_ENCODING',
@@ -51,41 +60,60 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, aligned =
   return collect(request, request.pipe(DECODERS[encoding as keyof typeof DECODERS]()), limits, damaged);
 }
 
+/** Those whose rest is read and passed over: a client that may come back finds its connection again. */
+const discarded = new WeakSet<IncomingMessage>();
+
+/** Whether the rest of a refused body is still read. */
+export function isDiscarded(request: IncomingMessage): boolean {
+  return discarded.has(request);
+}
+
 /** @param broken what an error of the source means; made when there is one, because an error costs more than a request */
 function collect(
   request: IncomingMessage,
   source: Readable,
   limits: BodyLimits,
   broken: () => ServingError,
-  aligned = 0,
+  expectation: Expectation = {},
 ): Promise<Buffer> {
   const { maxBytes, transfers } = limits;
   return new Promise((resolve, reject) => {
     const expected = source === request ? Number(request.headers['content-length'] ?? 0) : 0;
-    const body = new BodyBuffer(expected, aligned, limits);
+    const body = new BodyBuffer(expected, expectation, limits);
     let failed = false;
-    const fail = (error: ServingError) => {
-      if (failed) return;
+    const refuse = (error: ServingError) => {
       failed = true;
       transfers.end(arriving);
       reject(error);
-      // Nothing more is kept; the request itself is not destroyed, because its connection carries the answer.
+      // Nothing more is kept.
+      body.clear();
+    };
+    const fail = (error: ServingError) => {
+      if (failed) return;
+      refuse(error);
+      // The request itself is not destroyed, because its connection carries the answer.
       source.removeAllListeners('data');
       request.removeAllListeners('data');
-      body.clear();
       request.unpipe();
       request.pause();
       if (source !== request) source.destroy();
     };
     const arriving = { socket: request.socket, fail };
     transfers.begin(arriving);
-    const paused = { pause: () => source.pause(), resume: () => failed || source.resume() };
+    const paused = {
+      pause: () => source.pause(),
+      resume: () => (failed && !isDiscarded(request)) || source.resume(),
+    };
     source.on('data', (chunk: Buffer) => {
       const bytes = chunk.length;
       try {
-        body.add(chunk);
+        if (failed) giveBack(chunk);
+        else body.add(chunk);
       } catch (error) {
-        return fail(error as ServingError);
+        if (expected === 0) return fail(error as ServingError);
+        discarded.add(request);
+        refuse(error as ServingError);
+        giveBack(chunk);
       }
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
       else if (body.chunks > MOST_CHUNKS) fail(tooManyChunks());
@@ -113,7 +141,7 @@ class BodyBuffer {
   length = 0;
   chunks = 0;
   readonly #expected: number;
-  readonly #aligned: number;
+  readonly #expectation: Expectation;
   readonly #limits: BodyLimits;
   /** So much is there before it is counted. */
   readonly #uncounted: number;
@@ -122,9 +150,9 @@ class BodyBuffer {
   #whole: Buffer | undefined;
 
   /** @param expected its length; 0 where nobody knows */
-  constructor(expected: number, aligned: number, limits: BodyLimits) {
+  constructor(expected: number, expectation: Expectation, limits: BodyLimits) {
     this.#expected = expected;
-    this.#aligned = aligned;
+    this.#expectation = expectation;
     this.#limits = limits;
     this.#uncounted = expected > COUNTED_BYTES ? FIRST_PART_BYTES : COUNTED_BYTES;
   }
@@ -161,6 +189,7 @@ class BodyBuffer {
   }
 
   clear(): void {
+    this.#pieces.forEach(giveBack);
     this.#forget();
     this.#limits.transfers.release(this.#reserved);
   }
@@ -171,20 +200,17 @@ class BodyBuffer {
   }
 
   #reserve(bytes: number): void {
+    const { aligned = 0, checkRoom } = this.#expectation;
+    if (bytes === this.#expected) checkRoom?.(bytes);
     this.#limits.transfers.reserve(bytes - this.#reserved);
     this.#reserved = bytes;
     if (bytes !== this.#expected) return;
-    const start = -this.#aligned & 7;
+    const start = -aligned & 7;
     this.#whole = Buffer.from(this.#limits.memory(start + bytes), start, bytes);
     this.#whole.set(Buffer.concat(this.#pieces));
     this.#pieces.forEach(giveBack);
     this.#pieces = [];
   }
-}
-
-/** Frees a chunk's memory now, where it has its own: collected later, that of a few hundred bodies would be a lot. */
-function giveBack({ buffer, byteLength }: Buffer): void {
-  if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
 }
 
 function tooManyChunks(): ServingError {

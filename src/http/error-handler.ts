@@ -4,6 +4,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, ServingError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { isDiscarded } from './body.ts';
 import { endAfterAnswer } from './connections.ts';
 import { Refusals } from './refusals.ts';
 import { retryAfterSeconds } from './retry-after.ts';
@@ -64,7 +65,7 @@ export function createErrorHandler(metrics: Metrics, logger: Logger) {
     if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
     if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
     // What is left of a body is not read, so the connection cannot be used again.
-    if (!request.raw.complete && hasBody(request)) {
+    if (!request.raw.complete && hasBody(request) && !isDiscarded(request.raw)) {
       reply.header('connection', 'close');
       endAfterAnswer(request.raw);
     }

@@ -76,10 +76,13 @@ export class InferenceExchange {
   ): Promise<void> {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
-    let body: Buffer | undefined = await readBody(raw, this.#bodyLimits, Number(headers[HEADER_LENGTH] ?? 0));
+    const resolve = () => this.#dataPlane.model(reference.model, reference.version);
+    let body: Buffer | undefined = await readBody(raw, this.#bodyLimits, {
+      aligned: Number(headers[HEADER_LENGTH] ?? 0),
+      checkRoom: (bytes) => resolve().checkRoom(bytes),
+    });
     const size = body.length;
     const receivedAt = performance.now();
-    const resolve = () => this.#dataPlane.model(reference.model, reference.version);
     let decoded: Request;
     try {
       const decoding = dialect.decode(body, headers, resolve);

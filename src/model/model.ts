@@ -86,6 +86,16 @@ export class Model {
     return this.#executor.failure;
   }
 
+  /** To be asked before a large body of so many bytes is read. @throws ServingError QUEUE_FULL */
+  checkRoom(bytes: number): void {
+    try {
+      this.#scheduler.checkRoom(bytes);
+    } catch (error) {
+      this.#observer.requestAnswered('QUEUE_FULL', 0);
+      throw error;
+    }
+  }
+
   /** @throws ServingError INVALID_INPUT, INVALID_REQUEST or what Scheduler.enqueue throws */
   async infer(request: InferenceRequest, context: InferenceContext): Promise<InferenceResponse> {
     const startedAt = performance.now();

@@ -152,7 +152,7 @@ test('a large body of a known length lies in memory as it is to be aligned, a pr
   const given: number[] = [];
   const limits = { ...limitsWith(1e9), memory: (bytes: number) => new ArrayBuffer(given[given.push(bytes) - 1]!) };
   const { request, stream } = requestOf({ 'content-length': String(size) });
-  const read = readBody(request, limits, 83);
+  const read = readBody(request, limits, { aligned: 83 });
   const bytes = Buffer.from(Array.from({ length: size }, (_, i) => i % 251));
   stream.write(bytes.subarray(0, 1000));
   await new Promise(setImmediate);

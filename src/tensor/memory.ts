@@ -1,0 +1,9 @@
+// Memory that is needed no more.
+
+/**
+ * Frees a chunk's memory now, where it has its own; the chunk is empty then. Whatever moves megabytes leaves so many chunks
+ * behind that collecting them stops the event loop for longer than copying them took.
+ */
+export function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
+}
