@@ -1,10 +1,11 @@
 // JSON bodies that are decoded in a thread of their own.
 
-import { request as httpRequest } from 'node:http';
+import { once } from 'node:events';
+import { Agent, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LARGE_JSON_BYTES } from '../../src/codec/decoding-thread.ts';
-import { doubling, identity, repositoryOf } from '../fixtures/models.ts';
+import { doubling, identity, repositoryOf, slow } from '../fixtures/models.ts';
 import { serverOf, x } from '../fixtures/server.ts';
 
 const ROWS = 40_000;
@@ -74,4 +75,35 @@ test('a large body is put in its place as it comes, whatever its chunks', async 
     });
     expect(JSON.parse(await answer).outputs[0].data).toEqual(numbers.map(Math.floor));
   }
+});
+
+test('a large body is refused before it has come while the queue is full, and its connection serves on', async () => {
+  using slowRepository = repositoryOf({ 'slow.onnx': slow() });
+  const settings = { port: 0, threads: 1, instances: 1, maxQueueRequests: 1 };
+  await using busy = await serverOf(slowRepository.path, settings);
+  await busy.app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = busy.app.server.address() as AddressInfo;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  /** @param rest sent when the answer is there */
+  const ask = async (body: Buffer, rest?: Buffer) => {
+    const headers = { 'content-length': body.length + (rest?.length ?? 0) };
+    const request = httpRequest({ port, agent, method: 'POST', path: '/v2/models/slow/infer', headers });
+    const answered = once(request, 'response');
+    if (rest) request.write(body);
+    else request.end(body);
+    const [response] = await answered;
+    await response.toArray();
+    if (rest) await new Promise<void>((resolve) => request.end(rest, resolve));
+    return [response.statusCode, request.reusedSocket];
+  };
+  const steps = (count: number) => Buffer.from(JSON.stringify({ inputs: [x('FP32', [1, 1], [count])] }));
+  const waiting = () => busy.app.inject('/metrics').then(({ body }) => /^ortlet_queue_depth\{.*\} 1$/m.test(body));
+  expect(await ask(steps(1))).toEqual([200, false]);
+  const others: Promise<{ status: number }>[] = [];
+  while (!(await waiting())) others.push(busy.infer('slow', [x('FP32', [1, 1], [10_000])]));
+  const half = Buffer.alloc(2 * LARGE_JSON_BYTES, ' ');
+  expect(await ask(half, half)).toEqual([503, true]);
+  expect(new Set((await Promise.all(others)).map(({ status }) => status))).toEqual(new Set([200]));
+  expect(await ask(steps(1))).toEqual([200, true]);
+  agent.destroy();
 });
