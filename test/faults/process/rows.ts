@@ -1,5 +1,5 @@
 import type { Row } from '../fault.ts';
-import { overloadHealth } from '../overload/overload-health.ts';
+import { overload } from '../overload/overload.ts';
 import { badConfigurations } from './bad-configurations.ts';
 import { engineKills } from './engine-kills.ts';
 import { engineStops } from './engine-stops.ts';
@@ -88,7 +88,7 @@ export const PROCESS: readonly Row[] = [
     threat: 'Health that does not say how it is',
     behaviour:
       'Live is 200 as long as the process answers; ready is 503 while models load, the server ends, or a model that must be ready is down. Both are answered without an engine and without a queue',
-    faults: [overloadHealth],
+    faults: [overload],
     tests: [
       'test/integration/health.test.ts: live and startup do not depend on it',
       'test/integration/health.test.ts: before the models have been tried the server lives, is not started and not ready',

@@ -4,6 +4,7 @@ import { doubling, repositoryOf } from '../../fixtures/models.ts';
 import { type Fault, Tally } from '../fault.ts';
 import { missingProgram } from '../programs.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
+import { askUntil } from './normal-client.ts';
 import { openSocket } from './raw-client.ts';
 
 const FILES = 64;
@@ -48,6 +49,16 @@ export const connectionFlood: Fault = {
       const late = length === 'full' && ms >= LIMIT_MS ? `health answered after ${ms.toFixed(0)} ms` : undefined;
       tally.count(server.running ? late : `the server ended: ${server.output}`);
       await server.ready();
+      // Engines that die again and again without one run would be started ever more slowly.
+      let asked = false;
+      await askUntil(
+        server.url,
+        () => asked,
+        (status) => {
+          asked = true;
+          tally.count(status === 200 ? undefined : `an inference was answered with ${status}`);
+        },
+      );
       progress(i + 1, times);
     }
     tally.count(answered === times ? undefined : `health was answered ${answered} of ${times} times in the flood`);

@@ -15,6 +15,7 @@ const MIB = 1024 ** 2;
 const LIMIT_S = 20;
 const LATE_S = 12;
 const MOST_TIMES = 2;
+const STATUS_LINE = 'HTTP/1.1 200';
 
 export const stalledReaders: Fault = {
   name: 'stalled-readers',
@@ -45,8 +46,11 @@ export const stalledReaders: Fault = {
     let stalled = false;
     const whileStalling = ask(() => stalled);
     // One after the other, so that it is the answers which pile up.
+    let refused = 0;
     for (let i = 0; i < readers; i++) {
-      sockets.push(await stall(server.port, request));
+      const socket = await stall(server.port, request);
+      if (socket) sockets.push(socket);
+      else refused++;
       progress(i + 1, readers);
     }
     stalled = true;
@@ -71,6 +75,7 @@ export const stalledReaders: Fault = {
     await ended;
     // Bodies on their way in and answers on their way out, beside the tensors between them.
     const limit = 3 * maxInFlightBytes + 64 * MIB;
+    tally.count(held > 1 ? undefined : `of ${readers} readers ${refused} were refused`);
     tally.count(
       growth <= limit ? undefined : `${(growth / MIB).toFixed(0)} MiB more memory (limit ${limit / MIB} MiB)`,
     );
@@ -79,7 +84,7 @@ export const stalledReaders: Fault = {
       tally.count(busy < MOST_TIMES * quiet ? undefined : `p99 ${busy.toFixed(1)} ms beside ${quiet.toFixed(1)} ms`);
     }
     return tally.outcome(
-      `${held} readers of ${answerBytes / MIB} MiB, ${(growth / MIB).toFixed(0)} MiB more memory (maxInFlightBytes ${maxInFlightBytes / MIB} MiB), gone after ${seconds.toFixed(1)} s, p99 of others ${busy.toFixed(1)} ms beside ${quiet.toFixed(1)} ms`,
+      `${held} readers of ${answerBytes / MIB} MiB, ${refused} refused, ${(growth / MIB).toFixed(0)} MiB more memory (maxInFlightBytes ${maxInFlightBytes / MIB} MiB), gone after ${seconds.toFixed(1)} s, p99 of others ${busy.toFixed(1)} ms beside ${quiet.toFixed(1)} ms`,
       { growth, maxInFlightBytes, seconds, quietP99: quiet, busyP99: busy },
     );
   },
@@ -89,12 +94,15 @@ function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Asks, waits until the answer begins to come or the connection ends, and reads no more. */
-async function stall(port: number, request: Buffer): Promise<Socket> {
+/** Asks, waits until the answer begins to come, and reads no more. @returns undefined where it was refused */
+async function stall(port: number, request: Buffer): Promise<Socket | undefined> {
   const socket = await openSocket(port);
   socket.write(request);
   await Promise.race([once(socket, 'readable'), once(socket, 'close')]).catch(() => {});
-  return socket;
+  const head: Buffer | null = socket.read(STATUS_LINE.length);
+  if (head?.toString() === STATUS_LINE) return socket;
+  socket.destroy();
+  return undefined;
 }
 
 /** Binary, both ways. */
