@@ -19,8 +19,8 @@ export interface BatchCurvePoint {
 }
 
 /**
- * Mean errors that few runs are aside by. Measured on refusals: with one, one in thirty came late, with three, one in three
- * hundred, and the same number of answers came in time.
+ * Mean errors that few runs are aside by. Measured on the refusals of overload: with one, 2 to 3 % came late, with three
+ * half a percent, and as many answers came in time.
  */
 const ERRORS_ASIDE = 3;
 /** Share of an error that one observation corrects. */
