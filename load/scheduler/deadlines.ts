@@ -12,10 +12,12 @@ import type { ServerProcess } from '../server-process.ts';
 import { binaryRequest, jsonBody, tokens } from './heavy-models.ts';
 import { inferUrl, metric, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
+import type { SendTask } from './sender.ts';
 import { quantile } from './statistics.ts';
 
 const COUNT = 10_000;
 const LONGEST_MS = 50;
+const LONGEST_TOKENS = 31;
 const CONNECTIONS = 32;
 
 export const deadlines: Measure = async ({ models, flags, onProgress }) => {
@@ -24,7 +26,7 @@ export const deadlines: Measure = async ({ models, flags, onProgress }) => {
   const faults: string[] = [];
   try {
     const rows = [];
-    for (const step of [shortDeadlines, disconnects, badRows]) {
+    for (const step of [shortDeadlines, stormOfDeadlines, disconnects, badRows]) {
       rows.push(
         await step(server, faults).catch((error: Error) => {
           throw new Error(`${step.name}: ${error.message}. ${server.output}`);
@@ -38,16 +40,38 @@ export const deadlines: Measure = async ({ models, flags, onProgress }) => {
   }
 };
 
+/** Twice as many as can be served. */
 async function shortDeadlines(server: ServerProcess, faults: string[]): Promise<string[]> {
+  const sender = startSender();
+  const url = inferUrl(server, 'encoder').href;
+  const requests = [binaryRequest(new URL(url), tokens(LONGEST_TOKENS, 1))];
+  const { samples, elapsedMs } = await sender.ask({ url, requests, connections: 4, seconds: 4 });
+  sender.end();
+  const rate = Math.round((2 * samples.length * 1000) / elapsedMs);
+  return answersToDeadlines(server, faults, { rate, connections: 16 * CONNECTIONS });
+}
+
+/** As many as clients can send that ask again as soon as they are refused. */
+function stormOfDeadlines(server: ServerProcess, faults: string[]): Promise<string[]> {
+  return answersToDeadlines(server, faults, { connections: CONNECTIONS });
+}
+
+async function answersToDeadlines(
+  server: ServerProcess,
+  faults: string[],
+  load: Pick<SendTask, 'rate' | 'connections'>,
+): Promise<string[]> {
   const sender = startSender();
   const url = inferUrl(server, 'encoder');
   const random = seededRandom(50);
   const limits = Array.from({ length: 500 }, () => 1 + Math.floor(random() * LONGEST_MS));
-  const requests = limits.map((ms, i) => binaryRequest(url, tokens(8 + (i % 24), i), { 'x-request-timeout-ms': ms }));
+  const requests = limits.map((ms, i) =>
+    binaryRequest(url, tokens(8 + (i % (LONGEST_TOKENS - 7)), i), { 'x-request-timeout-ms': ms }),
+  );
   let [answered, done] = [0, 0];
   const lateness: number[] = [];
   while (done < COUNT) {
-    const { samples } = await sender.ask({ url: url.href, requests, connections: CONNECTIONS, seconds: 4 });
+    const { samples } = await sender.ask({ url: url.href, requests, seconds: 4, ...load });
     for (const { request, ms, status } of samples) {
       done++;
       if (status === 200) answered++;
@@ -60,7 +84,7 @@ async function shortDeadlines(server: ServerProcess, faults: string[]): Promise<
   if (late !== 0) faults.push(`${late} runs began after a deadline`);
   const at = (share: number) => quantile(lateness, share).toFixed(1);
   return [
-    `deadlines of 1 to ${LONGEST_MS} ms, ${done} requests`,
+    `deadlines of 1 to ${LONGEST_MS} ms, ${done} requests, ${load.rate ? `${load.rate}/s` : 'refused ones at once again'}`,
     `${late} begun late`,
     `${answered} answered; 503 and 504 after the deadline: p50 ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} ms`,
   ];

@@ -6,6 +6,7 @@ import { residentBytesOf } from '../../src/execution/memory-budget.ts';
 import { binaryRequest, tokens } from './heavy-models.ts';
 import { inferUrl, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
+import type { Sample } from './sender.ts';
 import { quantile, timesOf } from './statistics.ts';
 
 const DEADLINE_MS = 100;
@@ -29,6 +30,9 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
     await sender.ask(closed);
     const { samples: taken, elapsedMs: takenMs } = await sender.ask(closed);
     const capacity = (taken.length * 1000) / takenMs;
+    // Sixteen wait for longer than the deadline; two keep an engine busy and are in time.
+    const { samples: best, elapsedMs: bestMs } = await sender.ask({ ...closed, requests: bounded, connections: 2 });
+    const peakPerSecond = (inTimeOf(best) * 1000) / bestMs;
     const calm = { url: url.href, requests: bounded, connections: CONNECTIONS, rate: capacity / 4 };
     for (const factor of Array.from({ length: rounds }, () => FACTORS).flat()) {
       const before = residentBytesOf(server.pid) ?? 0;
@@ -42,7 +46,7 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
       const after = await sender.ask({ ...calm, seconds: 2 });
       const { samples, elapsedMs, unsent, cpu } = result;
       const accepted = timesOf(samples);
-      const inTime = accepted.filter((ms) => ms <= DEADLINE_MS).length;
+      const inTime = (inTimeOf(samples) * 1000) / elapsedMs;
       const refused = timesOf(samples, (status) => status === 503);
       const late = timesOf(samples, (status) => status === 504);
       const others = samples.filter(({ status }) => ![200, 503, 504].includes(status));
@@ -51,7 +55,8 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
       rows.push([
         `${factor} x`,
         samples.length + unsent,
-        (inTime * 1000) / elapsedMs,
+        inTime,
+        inTime / peakPerSecond,
         quantile(accepted, 0.99),
         refused.length,
         refused.length > 0 ? refused.filter((ms) => ms > PROMPT_MS).length : '-',
@@ -65,11 +70,12 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
       onProgress();
     }
     return {
-      title: `Open loop, deadlines of ${DEADLINE_MS} ms, the encoder with ${TOKENS} tokens; it takes ${capacity.toFixed(0)} rows/s in a closed loop`,
+      title: `Open loop, deadlines of ${DEADLINE_MS} ms, the encoder with ${TOKENS} tokens; it takes ${capacity.toFixed(0)} rows/s in a closed loop of 16, ${peakPerSecond.toFixed(0)} in time in one of 2`,
       header: [
         'offered',
         'requests',
         'in time/s',
+        'of closed loop',
         'p99 ms',
         '503',
         `503 after ${PROMPT_MS} ms`,
@@ -88,3 +94,7 @@ export const overload: Measure = async ({ models, rounds, seconds, flags, onProg
     await server.end();
   }
 };
+
+function inTimeOf(samples: readonly Sample[]): number {
+  return timesOf(samples).filter((ms) => ms <= DEADLINE_MS).length;
+}
