@@ -42,7 +42,7 @@ export interface Expectation {
  * @throws ServingError BODY_TOO_LARGE, UNSUPPORTED_ENCODING, QUEUE_FULL, REQUEST_TIMEOUT for one that comes too slowly,
  *   INVALID_REQUEST for damaged data, CANCELLED when the client goes away in the middle, or what `checkRoom` throws
  */
-export function readBody(request: IncomingMessage, limits: BodyLimits, expectation: Expectation = {}): Promise<Buffer> {
+export function readBody(request: IncomingMessage, limits: BodyLimits, expectation?: Expectation): Promise<Buffer> {
   const { maxBytes } = limits;
   const { headers } = request;
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
@@ -74,7 +74,7 @@ function collect(
   source: Readable,
   limits: BodyLimits,
   broken: () => ServingError,
-  expectation: Expectation = {},
+  expectation?: Expectation,
 ): Promise<Buffer> {
   const { maxBytes, transfers } = limits;
   return new Promise((resolve, reject) => {
@@ -92,6 +92,7 @@ function collect(
       if (failed) return;
       refuse(error);
       // The request itself is not destroyed, because its connection carries the answer.
+      transfers.turns.leave(source);
       source.removeAllListeners('data');
       request.removeAllListeners('data');
       request.unpipe();
@@ -100,10 +101,6 @@ function collect(
     };
     const arriving = { socket: request.socket, fail };
     transfers.begin(arriving);
-    const paused = {
-      pause: () => source.pause(),
-      resume: () => (failed && !isDiscarded(request)) || source.resume(),
-    };
     source.on('data', (chunk: Buffer) => {
       const bytes = chunk.length;
       try {
@@ -117,7 +114,7 @@ function collect(
       }
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
       else if (body.chunks > MOST_CHUNKS) fail(tooManyChunks());
-      else if (body.isLarge && body.length !== expected) transfers.turns.took(bytes, body.chunks === 1, paused);
+      else if (body.isLarge && body.length !== expected) transfers.turns.took(bytes, body.chunks === 1, source);
     });
     source.on('end', () => {
       transfers.end(arriving);
@@ -141,7 +138,7 @@ class BodyBuffer {
   length = 0;
   chunks = 0;
   readonly #expected: number;
-  readonly #expectation: Expectation;
+  readonly #expectation: Expectation | undefined;
   readonly #limits: BodyLimits;
   /** So much is there before it is counted. */
   readonly #uncounted: number;
@@ -150,7 +147,7 @@ class BodyBuffer {
   #whole: Buffer | undefined;
 
   /** @param expected its length; 0 where nobody knows */
-  constructor(expected: number, expectation: Expectation, limits: BodyLimits) {
+  constructor(expected: number, expectation: Expectation | undefined, limits: BodyLimits) {
     this.#expected = expected;
     this.#expectation = expectation;
     this.#limits = limits;
@@ -200,7 +197,7 @@ class BodyBuffer {
   }
 
   #reserve(bytes: number): void {
-    const { aligned = 0, checkRoom } = this.#expectation;
+    const { aligned = 0, checkRoom } = this.#expectation ?? {};
     if (bytes === this.#expected) checkRoom?.(bytes);
     this.#limits.transfers.reserve(bytes - this.#reserved);
     this.#reserved = bytes;

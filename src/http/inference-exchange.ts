@@ -10,7 +10,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { TraceLevel, Tracing } from '../observability/tracing.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
-import { type BodyLimits, type BodyMemory, readBody } from './body.ts';
+import { type BodyLimits, type BodyMemory, type Expectation, readBody } from './body.ts';
 import { packBody } from './compression.ts';
 import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 
@@ -77,10 +77,7 @@ export class InferenceExchange {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);
-    let body: Buffer | undefined = await readBody(raw, this.#bodyLimits, {
-      aligned: Number(headers[HEADER_LENGTH] ?? 0),
-      checkRoom: (bytes) => resolve().checkRoom(bytes),
-    });
+    let body: Buffer | undefined = await readBody(raw, this.#bodyLimits, expectationOf(headers, resolve));
     const size = body.length;
     const receivedAt = performance.now();
     let decoded: Request;
@@ -137,6 +134,12 @@ export class InferenceExchange {
     send(reply, answer, packed.body);
     this.#transfers.releaseWhenTaken(reply.raw, bytes);
   }
+}
+
+/** Small bodies, which are most, are spared it. */
+function expectationOf(headers: IncomingHttpHeaders, model: () => Model): Expectation | undefined {
+  if (!(Number(headers['content-length']) > COUNTED_BYTES)) return undefined;
+  return { aligned: Number(headers[HEADER_LENGTH] ?? 0), checkRoom: (bytes) => model().checkRoom(bytes) };
 }
 
 /** The handler of a route whose requests are answered before it. */

@@ -34,6 +34,11 @@ export class ReadingTurns {
     setImmediate(() => this.#turn());
   }
 
+  /** It is not to be read any further. */
+  leave(body: PausedBody): void {
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== body);
+  }
+
   #turn(): void {
     const due = this.#waiting.splice(0, TURN_BYTES / PART_BYTES);
     this.#left = TURN_BYTES;

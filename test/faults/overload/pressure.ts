@@ -48,7 +48,7 @@ export function slowRequest(server: string, model: string, { steps, bytes = 4, t
   return binaryRequest(new URL(`/v2/models/${model}/infer`, server), [tensor], headers);
 }
 
-/** Asks again and again whether the server lives, as an orchestrator does. */
+/** Asks again and again whether the server lives and is ready, as an orchestrator does. */
 export class HealthWatch {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #times: number[] = [];
@@ -57,7 +57,7 @@ export class HealthWatch {
   #stopped = false;
 
   constructor(server: string) {
-    this.#ended = this.#watch(`${server}/v2/health/live`);
+    this.#ended = this.#watch(['live', 'ready'].map((what) => `${server}/v2/health/${what}`));
   }
 
   /** @returns how long each answer took, in milliseconds, and how many were missing or not 200 */
@@ -68,10 +68,10 @@ export class HealthWatch {
     return { times: this.#times, failures: this.#failures };
   }
 
-  async #watch(url: string): Promise<void> {
-    while (!this.#stopped) {
+  async #watch(urls: readonly string[]): Promise<void> {
+    for (let i = 0; !this.#stopped; i++) {
       const askedAt = performance.now();
-      const status = await this.#ask(url);
+      const status = await this.#ask(urls[i % urls.length]!);
       this.#times.push(performance.now() - askedAt);
       if (status !== 200) this.#failures++;
       await delay(HEALTH_EVERY_MS);
