@@ -7,7 +7,7 @@ import type { InferenceContext } from '../inference.ts';
 import type { PaddingPlan } from '../tensor/padding.ts';
 import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
-import { expectedWaitMs, type QueueLimits, type QueueLoad, type Refusal, refuse, refuseIfFull } from './admission.ts';
+import { AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import { cancelled, failed, killedTwice, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
@@ -18,26 +18,20 @@ import type { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
 import { Isolation } from './isolation.ts';
 import type { Occasion } from './policy-state.ts';
+import { PumpTimer } from './pump-timer.ts';
 import { createEntry, type Entry } from './queue-entry.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { ScheduledResult, Scheduler } from './scheduler.ts';
 import { windowMs } from './waiting.ts';
 
-export interface DynamicBatcherOptions extends QueueLimits {
-  readonly batchable: boolean;
-  /** Rows of one run at most. */
-  readonly maxBatchSize: number;
+export interface DynamicBatcherOptions extends AdmissionOptions {
   /** How requests of different lengths may share a run; undefined: they may not. */
   readonly padding?: PaddingPlan | undefined;
   /** Longest time a request may wait for an engine, whatever its deadline; undefined: until its deadline. */
   readonly queueTimeoutMs?: number | undefined;
-  /** What runs cost, as far as it is known. */
-  readonly costs: CostModel;
   readonly cores: CoreShare;
   /** Threads of one run; 0: it takes no cores. */
   readonly threads: number;
-  /** Monotonic clock in milliseconds. */
-  readonly now: () => number;
 }
 
 /** A batch that an engine has. */
@@ -61,13 +55,12 @@ export class DynamicBatcher implements Scheduler {
   readonly #deadlines: Deadlines<Entry>;
   readonly #user: CoreUser;
   readonly #running = new Set<Run>();
+  readonly #admission: AdmissionControl;
+  readonly #timer: PumpTimer;
   #inFlight = 0;
   #batches = 0;
-  #longest = 1;
   #engineWasIdle = true;
   #waitingSince: number | undefined;
-  #pumping: NodeJS.Immediate | undefined;
-  #waking: NodeJS.Timeout | undefined;
   #stopped: PromiseWithResolvers<void> | undefined;
 
   constructor(executor: Executor, options: DynamicBatcherOptions, observer: BatchObserver) {
@@ -76,6 +69,8 @@ export class DynamicBatcher implements Scheduler {
     this.#observer = observer;
     this.#costs = options.costs;
     this.#axes = freeAxesOf(executor.signature);
+    this.#admission = new AdmissionControl(options, executor, this.#queue, this.#running);
+    this.#timer = new PumpTimer(() => this.#pump(), options.now);
     this.#deadlines = new Deadlines(
       options.now,
       () => this.#unanswered(),
@@ -99,7 +94,7 @@ export class DynamicBatcher implements Scheduler {
   }
 
   checkRoom(bytes: number): void {
-    throwRefusal(refuseIfFull(bytes, this.#load(), this.#options, this.#costs, this.#options.now()));
+    this.#admission.checkRoom(bytes);
   }
 
   enqueue(
@@ -114,13 +109,11 @@ export class DynamicBatcher implements Scheduler {
       this.#isolation.admit(entry);
       context.signal.onabort = () => this.#settle(entry, cancelled());
       this.#inFlight++;
-      this.#longest = Math.max(this.#longest, entry.length);
       this.#arrivals.arrived(now, windowMs(this.#costs, entry.work));
       this.#deadlines.watch(entry);
       this.#queue.push(entry);
       this.#engineWasIdle = this.#running.size < this.#executor.engines;
-      // At the end of this turn of the event loop, so that requests which arrived together run together.
-      this.#pumping ??= setImmediate(() => this.#pump());
+      this.#timer.soon();
     });
   }
 
@@ -136,7 +129,7 @@ export class DynamicBatcher implements Scheduler {
     if (this.#stopped) throw unloading();
     const { failure } = this.#executor;
     if (failure) throw unavailable(failure);
-    throwRefusal(refuse(entry, this.#load(), this.#options, this.#costs, now));
+    this.#admission.admit(entry, now);
   }
 
   *#unanswered(): Iterable<Entry> {
@@ -157,8 +150,7 @@ export class DynamicBatcher implements Scheduler {
   }
 
   #pump(): void {
-    clearImmediate(this.#pumping);
-    this.#pumping = undefined;
+    this.#timer.pumped();
     while (this.#running.size < this.#executor.slots && this.#sendNext()) {}
     this.#report();
   }
@@ -172,25 +164,25 @@ export class DynamicBatcher implements Scheduler {
     const state = {
       groups: this.#queue.groups(),
       occasion,
-      backlog: this.#queue.work > this.#maxWork,
+      backlog: this.#admission.backlog,
       now,
       costs: this.#costs,
       arrivals: this.#arrivals,
       waitingSince: this.#waitingSince,
       exploring: this.#batches % EXPLORE_EVERY === EXPLORE_EVERY - 1,
     };
-    const decision = nextBatch(state, { batchable, maxBatchSize, maxLength: this.#longest });
+    const decision = nextBatch(state, { batchable, maxBatchSize, maxLength: this.#admission.longest });
     if (!decision) return false;
     if (decision.waitUntil !== undefined) {
       this.#waitingSince ??= now;
-      this.#wakeAt(decision.waitUntil);
+      this.#timer.at(decision.waitUntil);
       return false;
     }
     const batch = new Batch(decision.requests, decision.reason, this.#options.padding);
     const aloneMs = this.#costs.aloneMs(batch.work);
     const startsAt = occasion === 'ahead' ? undefined : cores.startsAt(this.#user, aloneMs);
     if (startsAt !== undefined) {
-      this.#wakeAt(startsAt);
+      this.#timer.at(startsAt);
       return false;
     }
     this.#waitingSince = undefined;
@@ -210,30 +202,6 @@ export class DynamicBatcher implements Scheduler {
       if (found.length === 0) return;
       for (const entry of found) this.#settle(entry, this.#late(entry));
     }
-  }
-
-  #load(): QueueLoad {
-    const { length, bytes, work } = this.#queue;
-    return {
-      requests: length,
-      bytes,
-      work,
-      running: this.#running,
-      engines: this.#executor.engines,
-      maxWork: this.#maxWork,
-      workBehind: (dueAt) => this.#queue.workBehind(dueAt),
-    };
-  }
-
-  /** Largest work of one run, as far as is known. */
-  get #maxWork(): number {
-    const { batchable, maxBatchSize } = this.#options;
-    return batchable ? this.#costs.limit(maxBatchSize * this.#longest) : this.#longest;
-  }
-
-  #wakeAt(at: number): void {
-    clearTimeout(this.#waking);
-    this.#waking = setTimeout(() => this.#pump(), Math.max(0, at - this.#options.now()));
   }
 
   #report(): void {
@@ -317,7 +285,7 @@ export class DynamicBatcher implements Scheduler {
 
   #late(entry: Entry): ServingError {
     if (entry.state === 'running') return lateInRun();
-    return lateInQueue(expectedWaitMs(this.#load(), this.#costs, this.#options.now()));
+    return lateInQueue(this.#admission.expectedWaitMs());
   }
 
   #enginesChanged(): void {
@@ -326,18 +294,14 @@ export class DynamicBatcher implements Scheduler {
       const error = unavailable(failure);
       for (const entry of [...this.#queue]) this.#settle(entry, error);
     }
-    this.#pumping ??= setImmediate(() => this.#pump());
+    this.#timer.soon();
   }
 
   #finishIfStopped(): void {
     if (!this.#stopped || this.#inFlight > 0) return;
-    clearTimeout(this.#waking);
+    this.#timer.end();
     this.#deadlines.end();
     this.#options.cores.leave(this.#user);
     this.#stopped.resolve();
   }
-}
-
-function throwRefusal(refusal: Refusal | undefined): void {
-  if (refusal) throw new ServingError(refusal.code, refusal.message, refusal);
 }

@@ -4,14 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../errors.ts';
 import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
 import { checkMemory, type LoadingOptions, loadFailure, loadModel, SESSION } from './engine-loading.ts';
+import { EnginePlace } from './engine-place.ts';
 import { EngineProcess } from './engine-process.ts';
-import { EngineRecycling, type WatchedEngine } from './engine-recycling.ts';
+import { EngineRecycling } from './engine-recycling.ts';
 import { type ExecutionOptions, type ExecutionResult, type Executor, NotStartedError } from './executor.ts';
 import { type Frame, monotonicMs } from './frames.ts';
 import { ModelFile } from './model-file.ts';
 import type { SessionDescription } from './onnx-session.ts';
 import { CRASH_LOOP_AFTER, restartDelayMs } from './restart-policy.ts';
-import { RunLimit } from './run-limit.ts';
 
 export interface EnginePoolOptions extends LoadingOptions {
   /** Whether the model has all its tensors in its file; unless told so it may have others beside it. */
@@ -38,29 +38,21 @@ const SHORT_RUN_MS = 2;
 /** So large a part of a run's time shows too. */
 const LONG_HAND_OVER = 0.2;
 
-/** An engine that serves, with the batches it has. */
-interface Place extends WatchedEngine {
-  readonly engine: EngineProcess;
-  /** When it answered last. */
-  answeredAt: number;
-  readonly limit: RunLimit;
-}
-
 export class EnginePool implements Executor {
   readonly description: SessionDescription;
   failure: string | undefined;
   #options: EnginePoolOptions;
   #file: ModelFile | undefined;
   #observer: EngineObserver;
-  #places = new Set<Place>();
+  #places = new Set<EnginePlace>();
   /** How long runs take, a moving average. */
   #runMs = Number.POSITIVE_INFINITY;
   /** How long after its end a run's answer is here, a moving average: under a flood of requests, as long as a turn of the event loop. */
   #handOverMs = 0;
   #starting = new Set<EngineProcess>();
   /** These have been replaced, take no more batches and end with their last. */
-  #retiring = new Set<Place>();
-  #recycling: EngineRecycling<Place> | undefined;
+  #retiring = new Set<EnginePlace>();
+  #recycling: EngineRecycling<EnginePlace> | undefined;
   #deaths = 0;
   #closing = new AbortController();
   #listener: () => void = () => {};
@@ -148,8 +140,7 @@ export class EnginePool implements Executor {
   ): Promise<ExecutionResult> {
     const place = this.#leastBusy();
     const sentAt = performance.now();
-    place.batches++;
-    if (place.batches === 1) this.#begin(place);
+    place.sent();
     try {
       const frame = await place.engine.ask({
         kind: 'run',
@@ -179,10 +170,8 @@ export class EnginePool implements Executor {
         `The run took longer than its limit of ${seconds} s and was stopped.`,
       );
     } finally {
-      place.batches--;
-      place.limit.end();
-      if (place.batches > 0) this.#begin(place);
-      else if (this.#retiring.has(place)) place.engine.kill();
+      place.ended();
+      if (place.batches === 0 && this.#retiring.has(place)) place.engine.kill();
     }
   }
 
@@ -197,16 +186,11 @@ export class EnginePool implements Executor {
     this.#file = undefined;
   }
 
-  #leastBusy(): Place {
-    let best: Place | undefined;
+  #leastBusy(): EnginePlace {
+    let best: EnginePlace | undefined;
     for (const place of this.#places) if (!best || place.batches < best.batches) best = place;
     if (!best) throw new ServingError('INTERNAL', 'Internal error: no engine is there.');
     return best;
-  }
-
-  #begin(place: Place): void {
-    place.begunAt = performance.now();
-    place.limit.begin();
   }
 
   #wanted(outputs: readonly string[] | undefined): number[] {
@@ -221,14 +205,7 @@ export class EnginePool implements Executor {
   }
 
   #admit(engine: EngineProcess): void {
-    const place: Place = {
-      engine,
-      batches: 0,
-      answeredAt: 0,
-      begunAt: 0,
-      limit: new RunLimit(engine, this.#options.runLimitMs),
-      killedFor: undefined,
-    };
+    const place = new EnginePlace(engine, this.#options.runLimitMs);
     this.#places.add(place);
     this.failure = undefined;
     this.#observer.engineStarted(engine.pid);
@@ -236,7 +213,7 @@ export class EnginePool implements Executor {
     this.#changed();
   }
 
-  #lost(place: Place, how: string): void {
+  #lost(place: EnginePlace, how: string): void {
     this.#places.delete(place);
     const retired = this.#retiring.delete(place);
     if (this.#closing.signal.aborted || (retired && place.batches === 0)) return;
@@ -294,7 +271,7 @@ export class EnginePool implements Executor {
     });
   }
 
-  #retire(place: Place, residentBytes: number): void {
+  #retire(place: EnginePlace, residentBytes: number): void {
     this.#places.delete(place);
     this.#retiring.add(place);
     this.#observer.engineRecycled(place.engine.pid, residentBytes);
