@@ -1,10 +1,10 @@
-// When the queue is looked at next: at the end of this turn of the event loop, so that requests which arrived together run
-// together, or at an instant.
+// When the queue is looked at next: as soon as all who are about to join it have, so that requests which arrived together
+// run together, or at an instant.
 
 export class PumpTimer {
   readonly #pump: () => void;
   readonly #now: () => number;
-  #soon: NodeJS.Immediate | undefined;
+  #soon = false;
   #later: NodeJS.Timeout | undefined;
 
   /** @param now monotonic clock in milliseconds */
@@ -14,7 +14,11 @@ export class PumpTimer {
   }
 
   soon(): void {
-    this.#soon ??= setImmediate(() => this.#pump());
+    if (this.#soon) return;
+    this.#soon = true;
+    process.nextTick(() => {
+      if (this.#soon) this.#pump();
+    });
   }
 
   /** Replaces an earlier instant. */
@@ -23,10 +27,9 @@ export class PumpTimer {
     this.#later = setTimeout(() => this.#pump(), Math.max(0, instant - this.#now()));
   }
 
-  /** The queue is being looked at: the end of the turn has nothing to add. */
+  /** The queue is being looked at: there is no need to again. */
   pumped(): void {
-    clearImmediate(this.#soon);
-    this.#soon = undefined;
+    this.#soon = false;
   }
 
   end(): void {

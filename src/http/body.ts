@@ -45,6 +45,8 @@ export interface Expectation {
 export function readBody(request: IncomingMessage, limits: BodyLimits, expectation?: Expectation): Promise<Buffer> {
   const { maxBytes } = limits;
   const { headers } = request;
+  // Then none of its events is still to come.
+  if (request.destroyed) throw clientGone();
   if (Number(headers['content-length']) > maxBytes) throw tooLarge(maxBytes);
   const encoding = headers['content-encoding'];
   if (encoding === undefined || encoding === 'identity') {

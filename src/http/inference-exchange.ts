@@ -11,6 +11,7 @@ import type { TraceLevel, Tracing } from '../observability/tracing.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { type BodyLimits, type BodyMemory, type Expectation, readBody } from './body.ts';
+import { Cohort } from './cohort.ts';
 import { packBody } from './compression.ts';
 import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 
@@ -53,6 +54,7 @@ export class InferenceExchange {
   #transfers: Transfers;
   #bodyLimits: BodyLimits;
   #maxBodyBytes: number;
+  #cohort = new Cohort();
 
   constructor({ dataPlane, logger, tracing, transfers, bodyMemory }: ExchangeParts, maxBodyBytes: number) {
     this.#dataPlane = dataPlane;
@@ -77,6 +79,7 @@ export class InferenceExchange {
     const { headers, raw } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);
+    await this.#cohort.gathered();
     let body: Buffer | undefined = await readBody(raw, this.#bodyLimits, expectationOf(headers, resolve));
     const size = body.length;
     const receivedAt = performance.now();
@@ -128,6 +131,8 @@ export class InferenceExchange {
     if (traced.length > 0) {
       this.#logger.info({ requestId: request.id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
     }
+    // Those of the batch that are not encoded yet come first.
+    await undefined;
     const bytes = packed.body.length;
     if (bytes <= COUNTED_BYTES) return send(reply, answer, packed.body);
     this.#transfers.reserve(bytes);

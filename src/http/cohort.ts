@@ -1,0 +1,21 @@
+// Requests that came in one turn of the event loop go through each step together: what one has just run is still in the
+// processor's caches for the next (Larus and Parkes, "Using Cohort Scheduling to Enhance Server Performance", 2002).
+//
+//   sockets read     a head, b head, c head
+//   gathered         a b c bodies ─▶ a b c decoded ─▶ one batch of a b c
+//   batch answered   a b c encoded ─▶ a b c written
+
+export class Cohort {
+  #gathering: Promise<void> | undefined;
+
+  /** Resolves when all sockets that were ready in this turn have been read, for all who ask in it at once. */
+  gathered(): Promise<void> {
+    this.#gathering ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#gathering = undefined;
+        resolve();
+      });
+    });
+    return this.#gathering;
+  }
+}
