@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../errors.ts';
 import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
+import { BusyPolling } from './busy-polling.ts';
 import { checkMemory, type LoadingOptions, loadFailure, loadModel, SESSION } from './engine-loading.ts';
 import { EnginePlace } from './engine-place.ts';
 import { EngineProcess } from './engine-process.ts';
@@ -19,6 +20,8 @@ export interface EnginePoolOptions extends LoadingOptions {
   readonly instances: number;
   /** A run that takes longer gets its engine killed: there is no other way to stop one. */
   readonly runLimitMs: number;
+  /** Whether the server has a core of its own while an engine runs, and may wait for short runs awake. */
+  readonly busyPolling?: boolean;
 }
 
 /** Hears what happens to the engines; for the log and the metrics. */
@@ -53,6 +56,7 @@ export class EnginePool implements Executor {
   /** These have been replaced, take no more batches and end with their last. */
   #retiring = new Set<EnginePlace>();
   #recycling: EngineRecycling<EnginePlace> | undefined;
+  #polling: BusyPolling | undefined;
   #deaths = 0;
   #closing = new AbortController();
   #listener: () => void = () => {};
@@ -68,6 +72,7 @@ export class EnginePool implements Executor {
     this.#options = options;
     this.#file = file;
     this.#observer = observer;
+    this.#polling = options.busyPolling ? new BusyPolling() : undefined;
     this.description = description;
     this.#inputIndex = new Map(description.signature.inputs.map(({ name }, i) => [name, i]));
     this.#outputIndex = new Map(description.signature.outputs.map(({ name }, i) => [name, i]));
@@ -141,6 +146,7 @@ export class EnginePool implements Executor {
     const place = this.#leastBusy();
     const sentAt = performance.now();
     place.sent();
+    this.#polling?.begin(this.#runMs);
     try {
       const frame = await place.engine.ask({
         kind: 'run',
@@ -171,6 +177,7 @@ export class EnginePool implements Executor {
       );
     } finally {
       place.ended();
+      this.#polling?.end();
       if (place.batches === 0 && this.#retiring.has(place)) place.engine.kill();
     }
   }

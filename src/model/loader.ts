@@ -67,7 +67,7 @@ export async function loadModel(
   const start = async ({ instances, threads }: EnginePlan, observed: boolean) => {
     if (ended?.aborted) throw new ServingError('SERVER_STOPPING', 'The server is shutting down.');
     const heard = observed ? observer : UNOBSERVED;
-    const pool = await startEngines({ ...source, content, alone }, { instances, threads }, heard, ended);
+    const pool = await startEngines({ ...source, content, alone }, { instances, threads }, limits, heard, ended);
     ended?.addEventListener('abort', () => void pool.close(), { signal: loaded.signal });
     return pool;
   };
@@ -182,6 +182,7 @@ async function findProfile(
 async function startEngines(
   source: ModelSource & { readonly alone: boolean },
   { instances, threads }: EnginePlan,
+  limits: CpuLimits,
   observer: EngineObserver,
   ended: AbortSignal | undefined,
 ): Promise<EnginePool> {
@@ -189,7 +190,8 @@ async function startEngines(
   const { executionProviders, loadLimitMs, runLimitMs, maxEngineBytes } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
   try {
-    const options = { session, content, alone, instances, loadLimitMs, runLimitMs, maxEngineBytes };
+    const busyPolling = coresOf(limits) > 1;
+    const options = { session, content, alone, instances, loadLimitMs, runLimitMs, maxEngineBytes, busyPolling };
     return await EnginePool.start(options, observer, ended);
   } catch (error) {
     // The runtime's messages name files; the index must not.

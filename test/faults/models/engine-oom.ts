@@ -4,7 +4,8 @@ import { ServerUnderTest } from '../server-under-test.ts';
 import { infer, keepBusy, multipleOf, ROW } from './clients.ts';
 import { cgroupObstacle, memoryCgroup } from './memory-cgroup.ts';
 
-const LIMIT_BYTES = 768 * 2 ** 20;
+/** Small, so that what a killed engine held is free again before the server asks for more: until then the kernel goes on killing. */
+const LIMIT_BYTES = 384 * 2 ** 20;
 /** Floats that no engine can hold in it. */
 const BOMB = 1_000_000_000;
 
