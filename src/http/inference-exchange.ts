@@ -80,7 +80,10 @@ export class InferenceExchange {
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);
     await this.#cohort.gathered();
+    const isThere = raw.complete;
     let body: Buffer | undefined = await readBody(raw, this.#bodyLimits, expectationOf(headers, resolve));
+    // Those whose bodies come in one turn, later than their heads, go on together too.
+    if (!isThere) await this.#cohort.gathered();
     const size = body.length;
     const receivedAt = performance.now();
     let decoded: Request;

@@ -1,34 +1,36 @@
-// Refusals for load, a few a turn of the event loop: clients that come back at once would otherwise have all of them
-// answered between two looks at the engines, and the engines would stand still meanwhile.
+// Refusals for load, ten every two milliseconds: clients that come back at once would otherwise have the server and
+// themselves take the cores from the engines, and the fewer answers there are the more they ask.
 //
-//   turn  ── engines' answers, requests ── 10 refusals ──┐
-//    ▲                                                    │ the others wait, and so do their clients
-//    └────────────────────────────────────────────────────┘
+//   10 refusals ── 2 ms ── 10 refusals ── 2 ms ──▶      the others wait, and so do their clients
 
-/** They take about as long as it may be until an engine's answer is seen: one or two milliseconds. */
-const EACH_TURN = 10;
+/** More at a time than any number of clients gets that waits before it asks again, as `Retry-After` tells it to. */
+const AT_A_TIME = 10;
+const PAUSE_MS = 2;
 
 export class Refusals {
-  #left = EACH_TURN;
+  #left = AT_A_TIME;
   #waiting: (() => void)[] = [];
-  #turning = false;
+  #pausing = false;
 
-  /** @param refuse is called now, or in one of the next turns, first come, first served */
+  /** @param refuse is called now, or after one of the next pauses, first come, first served */
   add(refuse: () => void): void {
     if (this.#left > 0) {
       this.#left--;
       refuse();
     } else this.#waiting.push(refuse);
-    if (this.#turning) return;
-    this.#turning = true;
-    setImmediate(() => this.#turn());
+    if (!this.#pausing) this.#pause();
   }
 
-  #turn(): void {
-    const due = this.#waiting.splice(0, EACH_TURN);
-    this.#left = EACH_TURN - due.length;
-    this.#turning = due.length > 0;
-    if (this.#turning) setImmediate(() => this.#turn());
+  #pause(): void {
+    this.#pausing = true;
+    setTimeout(() => this.#goOn(), PAUSE_MS);
+  }
+
+  #goOn(): void {
+    const due = this.#waiting.splice(0, AT_A_TIME);
+    this.#left = AT_A_TIME - due.length;
+    this.#pausing = false;
+    if (due.length > 0) this.#pause();
     for (const refuse of due) refuse();
   }
 }

@@ -131,6 +131,12 @@ test('a body that brings under a kilobyte a second for 20 seconds is refused, a 
   expect(String(await read)).toBe('whole');
 });
 
+test('a body whose client has gone before it is read is not waited for', () => {
+  const { request, stream } = requestOf({});
+  stream.destroy();
+  expect(() => readBody(request, limitsWith(1e9))).toThrow('The client closed the connection.');
+});
+
 test('large bodies on their way are counted: one too many is refused, and there is room again when one has gone', async () => {
   const size = 3 * COUNTED_BYTES;
   const limits = limitsWith(size + 1);

@@ -1,6 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Refusals } from '../../src/http/refusals.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 test('a few refusals are sent at once', () => {
   const refusals = new Refusals();
@@ -9,16 +11,16 @@ test('a few refusals are sent at once', () => {
   expect(sent).toEqual([0, 1, 2]);
 });
 
-test('many are sent over several turns of the event loop, in their order, and none is left', async () => {
+test('many are sent ten every two milliseconds, in their order, and none is left', () => {
   const refusals = new Refusals();
   const sent: number[] = [];
   for (let i = 0; i < 25; i++) refusals.add(() => sent.push(i));
   expect(sent).toHaveLength(10);
-  await turn();
+  vi.advanceTimersByTime(2);
   expect(sent).toHaveLength(20);
   refusals.add(() => sent.push(25));
   expect(sent).toHaveLength(20);
-  for (let i = 0; i < 3; i++) await turn();
+  vi.advanceTimersByTime(4);
   expect(sent).toEqual(Array.from({ length: 26 }, (_, i) => i));
   refusals.add(() => sent.push(26));
   expect(sent).toHaveLength(27);
