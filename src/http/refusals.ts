@@ -3,7 +3,7 @@
 //
 //   10 refusals ── 2 ms ── 10 refusals ── 2 ms ──▶      the others wait, and so do their clients
 
-/** More at a time than any number of clients gets that waits before it asks again, as `Retry-After` tells it to. */
+/** Clients that wait as `Retry-After` tells them to hardly ever come in larger numbers at a time. */
 const AT_A_TIME = 10;
 const PAUSE_MS = 2;
 
