@@ -20,7 +20,7 @@ export interface EnginePoolOptions extends LoadingOptions {
   readonly instances: number;
   /** A run that takes longer gets its engine killed: there is no other way to stop one. */
   readonly runLimitMs: number;
-  /** Whether the server has a core of its own while an engine runs, and may wait for short runs awake. */
+  /** Whether the server may wait for short runs awake: with one core it would keep the engine from running. */
   readonly busyPolling?: boolean;
 }
 

