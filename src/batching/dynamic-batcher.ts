@@ -13,7 +13,7 @@ import { Arrivals } from './arrivals.ts';
 import { Batch } from './batch.ts';
 import type { BatchObserver } from './batch-observer.ts';
 import { EXPLORE_EVERY, hopeless, nextBatch } from './batch-policy.ts';
-import type { CoreRun, CoreShare, CoreUser } from './core-share.ts';
+import type { CoreShare, CoreUser } from './core-share.ts';
 import type { CostModel } from './cost-model.ts';
 import { Deadlines } from './deadlines.ts';
 import { Isolation } from './isolation.ts';
@@ -21,6 +21,7 @@ import type { Occasion } from './policy-state.ts';
 import { PumpTimer } from './pump-timer.ts';
 import { createEntry, type Entry } from './queue-entry.ts';
 import { RequestQueue } from './request-queue.ts';
+import { expectedEnd, type Run } from './run.ts';
 import type { ScheduledResult, Scheduler } from './scheduler.ts';
 import { windowMs } from './waiting.ts';
 
@@ -32,15 +33,6 @@ export interface DynamicBatcherOptions extends AdmissionOptions {
   readonly cores: CoreShare;
   /** Threads of one run; 0: it takes no cores. */
   readonly threads: number;
-}
-
-/** A batch that an engine has. */
-interface Run {
-  readonly batch: Batch;
-  readonly dispatchedAt: number;
-  /** When it is expected to end; its beginning where nothing is known of such runs, and nobody is refused for a guess. */
-  readonly endsAt: number;
-  readonly cores: CoreRun;
 }
 
 export class DynamicBatcher implements Scheduler {
@@ -188,9 +180,7 @@ export class DynamicBatcher implements Scheduler {
     this.#waitingSince = undefined;
     this.#batches++;
     for (const entry of batch.entries) this.#queue.remove(entry);
-    let beginsAt = now;
-    if (occasion === 'ahead') for (const { endsAt } of this.#running) beginsAt = Math.max(beginsAt, endsAt);
-    const endsAt = beginsAt + (this.#costs.knows(batch.work) ? this.#costs.predictMs(batch.work) : 0);
+    const endsAt = expectedEnd(batch, occasion === 'ahead' ? this.#running : [], this.#costs, now);
     void this.#run({ batch, dispatchedAt: now, endsAt, cores: cores.started(this.#user, aloneMs) });
     return true;
   }
