@@ -24,7 +24,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function compare({ rounds, seconds, scenarios }: Flags): Promise<number> {
-  // What Ortlet would choose by itself, given to all three.
+  // As many as onnxruntime takes by itself where nothing limits it; Ortlet finds its own number for each model.
   const { threads, reason } = planThreads(readCpuLimits(), 1);
   const stage = new Stage(threads);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -33,7 +33,7 @@ async function compare({ rounds, seconds, scenarios }: Flags): Promise<number> {
   try {
     await stage.open();
     process.stdout.write(
-      `Rounds: ${rounds}, ${seconds} s each measurement; ${threads} onnxruntime threads each (${reason})\n\n`,
+      `Rounds: ${rounds}, ${seconds} s each measurement; ${threads} onnxruntime threads for the hand-written server and the bare loop (${reason})\n\n`,
     );
     const outcome = await runRounds(stage, { rounds, seconds, scenarios, onProgress: progressBar('measuring') });
     const summary = { scenarios: summarizeScenarios(scenarios, outcome), bare: summarizeBare(outcome) };

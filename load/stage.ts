@@ -12,6 +12,7 @@ export type Competitor = 'handWritten' | 'ortlet';
 
 export class Stage {
   readonly models = writeModels();
+  /** onnxruntime's threads in the hand-written server and the bare loop. */
   readonly threads: number;
   readonly generator = new TaskProcess<LoadTask, LoadResult>(new URL('./generator.ts', import.meta.url));
   readonly bareLoop = new TaskProcess<BareTask, BareResult>(new URL('./bare-loop.ts', import.meta.url));
@@ -21,13 +22,13 @@ export class Stage {
     this.threads = threads;
   }
 
-  /** Starts both servers with the same models and the same number of threads. */
+  /** Starts both servers with the same models; Ortlet chooses its own number of threads. */
   async open(): Promise<void> {
-    const threads = ['--threads', String(this.threads)];
     const ports = [await freePort(), await freePort()] as const;
-    const baseline = [pathOf('./baseline-server.ts'), '--models', this.models, '--port', String(ports[0]), ...threads];
+    const baseline = [pathOf('./baseline-server.ts'), '--models', this.models, '--port', String(ports[0])];
+    baseline.push('--threads', String(this.threads));
     const port = ['--port', String(ports[1])];
-    const ortlet = [pathOf('../src/main.ts'), 'serve', this.models, ...port, '--log-level', 'warn', ...threads];
+    const ortlet = [pathOf('../src/main.ts'), 'serve', this.models, ...port, '--log-level', 'warn'];
     this.#servers = {
       handWritten: new ServerProcess('The hand-written server', ports[0], baseline),
       ortlet: new ServerProcess('Ortlet', ports[1], ortlet),

@@ -72,7 +72,9 @@ export const MODEL_SETTINGS = {
   threads: z
     .union([z.literal('auto'), z.coerce.number().int().min(1).max(1024)])
     .default('auto')
-    .describe('Threads of one run; `auto` shares what the container may use between the instances'),
+    .describe(
+      'Threads of one run; `auto`: one where runs are short, else what the container may use, shared between the instances',
+    ),
   executionProviders: executionProviders
     .default([{ name: 'cpu', required: false }])
     .describe('onnxruntime execution providers in order of preference, `cuda,cpu` for example'),

@@ -59,7 +59,7 @@ export async function loadModel(
 ): Promise<Model> {
   const { name, version, config, labels } = source;
   const { settings, triton, versions } = config;
-  checkFile(source);
+  const fileBytes = checkFile(source);
   const profile = await findProfile(source, limits, profiles, observer);
   const { content, values } = splitOptionalInputs(source);
   const alone = !checkExternalData(source.path, content);
@@ -71,8 +71,8 @@ export async function loadModel(
     ended?.addEventListener('abort', () => void pool.close(), { signal: loaded.signal });
     return pool;
   };
-  const { instances, threads } = firstPlan(settings, limits, profile);
-  let executor = await start({ instances, threads: threads.count }, true);
+  const first = firstPlan(settings, { limits, profile, fileBytes: alone ? fileBytes : Number.POSITIVE_INFINITY });
+  let executor = await start({ instances: first.instances, threads: first.threads.count }, true);
   try {
     const { signature: inFile, hiddenOutputs, executionProvider, providerReasons } = executor.description;
     const configured = triton && configureSignature(triton, inFile);
@@ -82,7 +82,7 @@ export async function loadModel(
     const batchable = settings.batching === 'auto' && verdict.batchable;
     const padding = batchable ? await probePadding(executor, modelSignature, settings.padding) : NOT_BATCHED;
     const { sample } = verdict;
-    const tuned = await tune({ settings, limits, profile, budget, executor, sample, batchable, start });
+    const tuned = await tune({ settings, limits, profile, budget, first, executor, sample, batchable, start });
     executor = tuned.executor;
     const { tuning } = tuned;
     const length = sample ? rowSize(sample, freeAxesOf(executor.signature)) : 1;
@@ -203,8 +203,11 @@ async function startEngines(
   }
 }
 
-function checkFile({ path, content }: ModelSource): void {
+/** @returns its size in bytes, without tensors kept elsewhere */
+function checkFile({ path, content }: ModelSource): number {
   const file = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
   if (!content && !file?.isFile()) throw new ServingError('MODEL_LOAD_FAILED', 'its model.onnx is not a regular file');
-  if ((content?.length ?? file?.size) === 0) throw new ServingError('MODEL_LOAD_FAILED', 'its model.onnx is empty');
+  const size = content?.length ?? file!.size;
+  if (size === 0) throw new ServingError('MODEL_LOAD_FAILED', 'its model.onnx is empty');
+  return size;
 }

@@ -7,6 +7,8 @@ import { type Fault, Tally } from '../fault.ts';
 import { ServerUnderTest } from '../server-under-test.ts';
 
 const PERIOD_US = 100_000;
+/** Models of small files are begun with one thread. */
+const BALLAST = { name: 'ballast', type: 'float' as const, shape: [5_000_000], data: new Float32Array(5_000_000) };
 
 export const fewCores: Fault = {
   name: 'few-cores',
@@ -20,7 +22,7 @@ export const fewCores: Fault = {
   },
   async run({ length, progress }) {
     const tally = new Tally();
-    using models = repositoryOf({ 'm/model.onnx': doubling() });
+    using models = repositoryOf({ 'm/model.onnx': { ...doubling(), initializers: [BALLAST] } });
     await using quota = length === 'full' ? quotaOfOneCore() : undefined;
     const ways = [
       ...(length === 'full' ? [{ name: 'all cores', by: [], threads: availableParallelism() }] : []),
