@@ -25,7 +25,7 @@ const MEASURES: Record<string, Entry> = {
   compute: { measure: compute, help: 'rows per CPU-second where runs are long, against a bare loop', rounds: 3 },
   batching: { measure: batching, help: 'throughput and p99 with and without batching', rounds: 5, seconds: 1 },
   lengths: { measure: lengths, help: 'mixed lengths against first-in-first-out with full padding', rounds: 3 },
-  overload: { measure: overload, help: '1, 2, 5 and 10 times what it can take, with deadlines', rounds: 1 },
+  overload: { measure: overload, help: '1, 2, 5 and 10 times what it can take, with deadlines', rounds: 5 },
   deadlines: { measure: deadlines, help: 'short deadlines, clients that go away, one bad row in a hundred', rounds: 1 },
   peers: { measure: peers, help: 'FastAPI and LitServe with the same model and threads', rounds: 3, seconds: 3 },
 };
