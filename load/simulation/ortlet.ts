@@ -5,6 +5,7 @@ import { Arrivals } from '../../src/batching/arrivals.ts';
 import { EXPLORE_EVERY, hopeless, nextBatch } from '../../src/batching/batch-policy.ts';
 import { type CoreRun, CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
+import { Demand } from '../../src/batching/demand.ts';
 import type { Occasion } from '../../src/batching/policy-state.ts';
 import { PRIORITY_STEP_MS } from '../../src/batching/queue-entry.ts';
 import { recover } from '../../src/batching/recovery.ts';
@@ -37,6 +38,7 @@ class OrtletPolicy implements SimulatedPolicy {
   readonly #queue = new RequestQueue<Entry>();
   readonly #costs: CostModel;
   readonly #arrivals = new Arrivals();
+  readonly #demand = new Demand();
   #entries = new Map<SimulatedRequest, Entry>();
   #running: { readonly endsAt: number; readonly cores: CoreRun } | undefined;
   #engineWasIdle = true;
@@ -63,7 +65,8 @@ class OrtletPolicy implements SimulatedPolicy {
     const dueAt = deadlineAt + priority * PRIORITY_STEP_MS;
     const key = `${shape} ${length}`;
     const work = rows * length;
-    if (refuse({ work, bytes: 0, dueAt, deadlineAt }, this.#load(), QUEUE_LIMITS, this.#costs, at)) return false;
+    this.#demand.asked(at, work);
+    if (refuse({ work, bytes: 0, dueAt, deadlineAt }, this.#load(at), QUEUE_LIMITS, this.#costs, at)) return false;
     const entry = {
       request,
       rows,
@@ -146,7 +149,7 @@ class OrtletPolicy implements SimulatedPolicy {
     return true;
   }
 
-  #load() {
+  #load(now: number) {
     const { maxBatchSize, maxLength } = this.#model;
     return {
       requests: this.#queue.length,
@@ -155,6 +158,7 @@ class OrtletPolicy implements SimulatedPolicy {
       running: new Set(this.#running ? [this.#running] : []),
       engines: 1,
       maxWork: this.#costs.limit(maxBatchSize * maxLength),
+      demand: this.#demand.perMs(now),
       workBehind: (dueAt: number) => this.#queue.workBehind(dueAt),
     };
   }

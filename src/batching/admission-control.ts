@@ -4,6 +4,7 @@ import { ServingError } from '../errors.ts';
 import type { Executor } from '../execution/executor.ts';
 import { expectedWaitMs, type QueueLimits, type QueueLoad, type Refusal, refuse, refuseIfFull } from './admission.ts';
 import type { CostModel } from './cost-model.ts';
+import { Demand } from './demand.ts';
 import type { Entry } from './queue-entry.ts';
 import type { RequestQueue } from './request-queue.ts';
 
@@ -22,6 +23,7 @@ export class AdmissionControl {
   readonly #executor: Executor;
   readonly #queue: RequestQueue<Entry>;
   readonly #running: QueueLoad['running'];
+  readonly #demand = new Demand();
   #longest = 1;
 
   constructor(
@@ -54,21 +56,24 @@ export class AdmissionControl {
 
   /** @throws ServingError QUEUE_FULL where a request of so many bytes would not be let in */
   checkRoom(bytes: number): void {
-    throwRefusal(refuseIfFull(bytes, this.#load(), this.#options, this.#options.costs, this.#options.now()));
+    const now = this.#options.now();
+    throwRefusal(refuseIfFull(bytes, this.#load(now), this.#options, this.#options.costs, now));
   }
 
   /** @throws ServingError QUEUE_FULL, QUEUE_TIMEOUT or DEADLINE_UNREACHABLE where it is not let in */
   admit(entry: Entry, now: number): void {
-    throwRefusal(refuse(entry, this.#load(), this.#options, this.#options.costs, now));
+    this.#demand.asked(now, entry.work);
+    throwRefusal(refuse(entry, this.#load(now), this.#options, this.#options.costs, now));
     this.#longest = Math.max(this.#longest, entry.length);
   }
 
   /** Until the engines have done what they run and what waits, in milliseconds. */
   expectedWaitMs(): number {
-    return expectedWaitMs(this.#load(), this.#options.costs, this.#options.now());
+    const now = this.#options.now();
+    return expectedWaitMs(this.#load(now), this.#options.costs, now);
   }
 
-  #load(): QueueLoad {
+  #load(now: number): QueueLoad {
     const { length, bytes, work } = this.#queue;
     return {
       requests: length,
@@ -77,6 +82,7 @@ export class AdmissionControl {
       running: this.#running,
       engines: this.#executor.engines,
       maxWork: this.maxWork,
+      demand: this.#demand.perMs(now),
       workBehind: (dueAt) => this.#queue.workBehind(dueAt),
     };
   }

@@ -20,6 +20,8 @@ export interface QueueLoad {
   readonly engines: number;
   /** Largest work of one run. */
   readonly maxWork: number;
+  /** Work that is asked for in a millisecond, let in or not. */
+  readonly demand: number;
   /** Of the waiting requests that are due later. */
   workBehind(dueAt: number): number;
 }
@@ -57,9 +59,7 @@ export function refuse(
   // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right. And how soon a
   // dead one is replaced is not known, nor what a run takes that is far larger or smaller than any before.
   if (load.running.size < load.engines || load.engines === 0 || !costs.calibrated) return undefined;
-  // Others will share its run, so that it takes as long as a full one; half of its time at most, to leave some for waiting.
-  // A request larger than a run should be has one for itself, and the others are taken to be like it.
-  const runWork = Math.max(request.work, costs.workWithin(leftMs / 2, load.maxWork));
+  const runWork = expectedWork(request, leftMs, load, costs);
   if (!costs.knows(runWork)) return undefined;
   const runMs = costs.predictMs(runWork);
   const neededAfter = (work: number) => {
@@ -76,6 +76,20 @@ export function refuse(
     message: `Request timeout would expire: an answer is expected in ${needed} ms, and ${left} ms are left. Retry later or allow more time.`,
     retryAfterMs: neededMs - leftMs,
   };
+}
+
+/**
+ * Work of the run that a request would share. Others fill it up if they wait already, or come in the time that it leaves
+ * before it must begin; without enough of them it is half as large, and so on. A request larger than that has a run for
+ * itself, and the others are taken to be like it.
+ */
+function expectedWork({ work: own }: NewRequest, leftMs: number, load: QueueLoad, costs: CostModel): number {
+  let work = load.maxWork;
+  for (; work > own; work /= 2) {
+    const spareMs = leftMs / costs.caution - costs.predictMs(work);
+    if (spareMs > 0 && load.work + load.demand * spareMs >= work) return work;
+  }
+  return Math.max(own, work);
 }
 
 /** The part that needs nothing of the request but its size. */

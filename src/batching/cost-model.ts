@@ -104,13 +104,6 @@ export class CostModel {
     return this.#limit;
   }
 
-  /** The largest work, by halves of the most that is allowed, that is expected to be done in time; at least 1. */
-  workWithin(ms: number, most: number): number {
-    let work = most;
-    while (work > 1 && this.predictMs(work) > ms) work /= 2;
-    return Math.max(1, work);
-  }
-
   #knee(most: number): number {
     const tried = Object.keys(this.#knots).map((knot) => 2 ** Number(knot));
     const costs = tried.map((work) => this.aloneMs(work) / work);

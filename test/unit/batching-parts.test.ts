@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { refuse } from '../../src/batching/admission.ts';
 import { CoreShare, type CoreUser } from '../../src/batching/core-share.ts';
 import { CostModel } from '../../src/batching/cost-model.ts';
+import { Demand } from '../../src/batching/demand.ts';
 import { cheapestSplit } from '../../src/batching/length-split.ts';
 import { type QueuedRequest, RequestQueue } from '../../src/batching/request-queue.ts';
 import { cutOutputs, padInputs } from '../../src/tensor/padding.ts';
@@ -80,6 +81,7 @@ describe('refusal at the door', () => {
     running: new Set([{ endsAt: 105 }]),
     engines: 1,
     maxWork: 8,
+    demand: 0,
     workBehind: (dueAt: number) => (dueAt < 50 ? 3 : 0),
   };
   const request = { work: 1, bytes: 4, dueAt: 1000, deadlineAt: 1000 };
@@ -89,14 +91,30 @@ describe('refusal at the door', () => {
   });
 
   test('counts the run in progress, those who go before, and the request itself', () => {
-    // 5 ms, and 14 ms for a run of four, which leaves as much for waiting
-    expect(refuse({ ...request, deadlineAt: 130 }, load, limits, costs, 100)).toBeUndefined();
-    // runs of four take too long to wait for as well, and four of one take 44 ms
+    // 5 ms, and twice 12 ms, for runs of two: four do not fill a larger one
+    expect(refuse({ ...request, deadlineAt: 129 }, load, limits, costs, 100)).toBeUndefined();
     expect(refuse({ ...request, deadlineAt: 123 }, load, limits, costs, 100)).toMatchObject({
       code: 'DEADLINE_UNREACHABLE',
       message:
-        'Request timeout would expire: an answer is expected in 49 ms, and 23 ms are left. Retry later or allow more time.',
+        'Request timeout would expire: an answer is expected in 29 ms, and 23 ms are left. Retry later or allow more time.',
     });
+  });
+
+  test('counts on those who will come to share the run, as many as usually come in the time there is', () => {
+    const busy = { ...load, demand: 1 };
+    // 5 ms, and 18 ms for a run of eight: the five that it lacks come in the 5 ms before it begins
+    expect(refuse({ ...request, deadlineAt: 123 }, busy, limits, costs, 100)).toBeUndefined();
+    // 5 ms, and 14 ms for a run of four: for a larger one too few would come in time
+    expect(refuse({ ...request, deadlineAt: 119 }, busy, limits, costs, 100)).toBeUndefined();
+    expect(refuse({ ...request, deadlineAt: 118 }, busy, limits, costs, 100)?.message).toContain('in 19 ms');
+  });
+
+  test('what was asked for fades within seconds, also while nothing comes', () => {
+    const demand = new Demand();
+    for (let ms = 0; ms < 5000; ms += 2) demand.asked(ms, 3);
+    expect(demand.perMs(5000)).toBeCloseTo(1.5, 1);
+    expect(demand.perMs(8000)).toBeLessThan(0.01);
+    expect(new Demand().perMs(0)).toBe(0);
   });
 
   test('takes requests that are larger than a run should be as a run each', () => {
