@@ -79,16 +79,30 @@ test('so do the dialects whose shapes are told by nesting', () => {
     '{"b":[…]}',
   );
   const target = fc.tuple(fc.constantFrom<Datatype>('FP32', 'INT64', 'BYTES'), fc.constantFrom(['a'], ['a', 'b']));
-  const rows = fc.constantFrom('{"a":1}', '{"a":"a","b":""}', '{"b":[],"a":[]}', '{"b64":""}', '{"b64":"YQ=="}');
+  const rows = ['{"a":1}', '{"a":"a","b":""}', '{"b":[],"a":[]}', '{"b64":""}', '{"b64":"YQ=="}'];
+  const decodeFor = (unit: string, place: string, generate: boolean, datatype: Datatype, names: readonly string[]) => {
+    const bomb = `${unit},`.repeat(BODY_BYTES / (unit.length + 1)).slice(0, -1);
+    const codec = generate ? generateCodec : predictCodec;
+    const decode: Decode = (body) => codec.decode(body, undefined, model(datatype, ...names));
+    return timesItsBody(Buffer.from(place.replace('…', () => bomb)), decode);
+  };
+  // As above.
+  for (const unit of rows)
+    for (let run = 0; run < 3; run++) decodeFor(unit, '{"instances":[…]}', false, 'FP32', ['a', 'b']);
+  let worst = 0;
   fc.assert(
-    fc.property(fc.oneof(piece, rows), around, target, fc.boolean(), (unit, place, [datatype, names], generate) => {
-      const bomb = `${unit},`.repeat(BODY_BYTES / (unit.length + 1)).slice(0, -1);
-      const codec = generate ? generateCodec : predictCodec;
-      const decode: Decode = (body) => codec.decode(body, undefined, model(datatype, ...names));
-      expect(timesItsBody(Buffer.from(place.replace('…', () => bomb)), decode), `${unit} ${place}`).toBeLessThan(
-        MOST_TIMES,
-      );
-    }),
+    fc.property(
+      fc.oneof(piece, fc.constantFrom(...rows)),
+      around,
+      target,
+      fc.boolean(),
+      (unit, place, of, generate) => {
+        const times = decodeFor(unit, place, generate, ...of);
+        worst = Math.max(worst, times);
+        expect(times, `${unit} ${place}`).toBeLessThan(MOST_TIMES);
+      },
+    ),
     { seed: 20, numRuns: 400 },
   );
+  console.log(`nested dialects took up to ${worst.toFixed(1)} times the body`);
 }, 60_000);
