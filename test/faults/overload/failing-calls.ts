@@ -81,7 +81,9 @@ function calledFrom(folder: string): boolean {
   Error.stackTraceLimit = FRAMES;
   const { stack = '' } = new Error();
   Error.stackTraceLimit = stackTraceLimit;
-  if (!stack.includes(SOURCES + folder) || stack.includes('node:internal/modules/')) return false;
+  // Who calls is the nearest: the log writes too when something happens to an engine.
+  const caller = stack.slice(Math.max(0, stack.indexOf(SOURCES)));
+  if (!caller.startsWith(SOURCES + folder) || stack.includes('node:internal/modules/')) return false;
   return !MEASURING.test(stack) || measurements++ < MOST_MEASUREMENTS;
 }
 
