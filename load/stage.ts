@@ -25,8 +25,8 @@ export class Stage {
   /** Starts both servers with the same models; Ortlet chooses its own number of threads. */
   async open(): Promise<void> {
     const ports = [await freePort(), await freePort()] as const;
-    const baseline = [pathOf('./baseline-server.ts'), '--models', this.models, '--port', String(ports[0])];
-    baseline.push('--threads', String(this.threads));
+    const threads = ['--threads', String(this.threads)];
+    const baseline = [pathOf('./baseline-server.ts'), '--models', this.models, '--port', String(ports[0]), ...threads];
     const port = ['--port', String(ports[1])];
     const ortlet = [pathOf('../src/main.ts'), 'serve', this.models, ...port, '--log-level', 'warn'];
     this.#servers = {

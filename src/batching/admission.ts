@@ -84,12 +84,11 @@ export function refuse(
  * itself, and the others are taken to be like it.
  */
 function expectedWork({ work: own }: NewRequest, leftMs: number, load: QueueLoad, costs: CostModel): number {
-  let work = load.maxWork;
-  for (; work > own; work /= 2) {
+  for (let work = load.maxWork; work > own; work /= 2) {
     const spareMs = leftMs / costs.caution - costs.predictMs(work);
     if (spareMs > 0 && load.work + load.demand * spareMs >= work) return work;
   }
-  return Math.max(own, work);
+  return own;
 }
 
 /** The part that needs nothing of the request but its size. */

@@ -82,7 +82,7 @@ function calledFrom(folder: string): boolean {
   const { stack = '' } = new Error();
   Error.stackTraceLimit = stackTraceLimit;
   // Who calls is the nearest: the log writes too when something happens to an engine.
-  const caller = stack.slice(Math.max(0, stack.indexOf(SOURCES)));
+  const caller = stack.slice(stack.indexOf(SOURCES));
   if (!caller.startsWith(SOURCES + folder) || stack.includes('node:internal/modules/')) return false;
   return !MEASURING.test(stack) || measurements++ < MOST_MEASUREMENTS;
 }
