@@ -46,7 +46,7 @@ const KINDS: readonly Slowness[] = [
   },
   {
     name: 'a body just fast enough',
-    first: `${HEAD}Content-Length: 9000000\r\n\r\n{`,
+    first: `${HEAD}Content-Length: 1000000\r\n\r\n{`,
     next: ' '.repeat(4000),
     everyMs: 2000,
     limitS: 120,
