@@ -17,14 +17,15 @@ import { type ApiKey, requireClientCertificates, requireKeys } from './access.ts
 import { AdminListener } from './admin-listener.ts';
 import { answerClientError } from './client-error.ts';
 import { Connections, endAfterAnswer, isEnding, mostConnections, readOpenFilesLimit } from './connections.ts';
-import { createErrorHandler } from './error-handler.ts';
+import { createErrorHandler, ErrorAnswers } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
 import { API_INFO, API_SECURITY, API_TAGS, componentSchemas, describeRoute, withOptionalBodies } from './openapi.ts';
 import { withModels } from './openapi-models.ts';
+import { PlainConnections } from './plain-connections.ts';
 import { configurationRoutes } from './routes/configuration.ts';
 import { generateRoutes } from './routes/generate.ts';
 import { healthRoutes } from './routes/health.ts';
-import { inferRoutes } from './routes/infer.ts';
+import { answerPlainRequests, inferRoutes, openInference } from './routes/infer.ts';
 import { loggingRoutes } from './routes/logging.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { predictRoutes } from './routes/predict.ts';
@@ -94,7 +95,9 @@ const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<App> {
   const { dataPlane, registry, metrics, renderMetrics, logger, certificates } = parts;
-  const onError = createErrorHandler(metrics, logger);
+  const errors = new ErrorAnswers(metrics, logger);
+  const onError = createErrorHandler(errors);
+  const newRequestId = requestIds();
   const transport = {
     headersTimeout: SLOWEST_HEAD_MS,
     connectionsCheckingInterval: SLOWNESS_CHECK_MS,
@@ -117,7 +120,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
-    genReqId: requestIds(),
+    genReqId: newRequestId,
     routerOptions: { maxParamLength: LONGEST_NAME, ignoreTrailingSlash: true },
   });
   app.server.maxHeadersCount = MOST_HEADERS;
@@ -145,8 +148,6 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
   for (const listener of listeners) {
     listener.on('checkExpectation', (request, response) => listener.emit('request', request, response));
   }
-  const most = mostConnections(options.maxConnections, readOpenFilesLimit());
-  const connections = listeners.map((listener) => new Connections(listener, most, now));
   if (certificates?.ca) requireClientCertificates(app);
   requireKeys(app, options.apiKeys, now);
   // That there is no such route comes before anything that Fastify finds wrong with the request.
@@ -189,6 +190,19 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
   const bodyMemory = (bytes: number) => thread.memory(bytes);
   const exchange = new InferenceExchange({ dataPlane, logger, tracing, transfers, bodyMemory }, options.maxBodyBytes);
   app.addHook('onClose', () => thread.close());
+  const plain =
+    certificates || options.apiKeys.length > 0
+      ? undefined
+      : new PlainConnections(app.server, {
+          handle: answerPlainRequests(exchange, openInference(thread), errors, newRequestId),
+          draining: () => dataPlane.draining,
+          maxBodyBytes: options.maxBodyBytes,
+          now,
+        });
+  const most = mostConnections(options.maxConnections, readOpenFilesLimit());
+  const connections = listeners.map(
+    (listener) => new Connections(listener, most, now, listener === app.server ? plain : undefined),
+  );
   inferRoutes(app, exchange, thread);
   predictRoutes(app, exchange, thread);
   generateRoutes(app, exchange, thread);

@@ -6,6 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as ListeningServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
+import type { PlainConnections } from './plain-connections.ts';
 
 /** After so long a socket is asked whether it has written anything, and ended the second time that it has not. */
 const STALLED_FOR_MS = 10_000;
@@ -49,12 +50,15 @@ interface Watched {
 export class Connections {
   readonly #server: Server;
   readonly #now: () => number;
+  readonly #plain: PlainConnections | undefined;
   #watched = new Map<Socket, Watched>();
   #left: Promise<void> | undefined;
 
-  constructor(server: Server, most: number, now: () => number) {
+  /** @param plain those of the server's that node:http does not know */
+  constructor(server: Server, most: number, now: () => number, plain?: PlainConnections) {
     this.#server = server;
     this.#now = now;
+    this.#plain = plain;
     server.maxConnections = most;
     server.on('drop', () => this.#closeIdle(SILENT_FOR_MS));
     // With TLS the first is the connection, silent or not; what is written to it waits in the second.
@@ -72,6 +76,7 @@ export class Connections {
    * see it either, and the second limit holds alone.
    */
   look(): void {
+    this.#plain?.look();
     const now = this.#now();
     for (const [socket, watched] of this.#watched) {
       const { unread } = watched;
@@ -102,12 +107,14 @@ export class Connections {
   /** Ends all of them, whatever they do. */
   close(): void {
     this.#server.closeAllConnections();
+    this.#plain?.close();
   }
 
   async #stopAccepting(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const closing = (_request: unknown, response: ServerResponse) => response.setHeader('connection', 'close');
     this.#server.prependListener('request', closing);
+    this.#plain?.closeAfterAnswers();
     // Right after the event loop has accepted all that waited, because the kernel resets what still waits at a listener
     // that closes. An HTTP server's own close() would end idle connections, on which a request may be on its way.
     setImmediate(() => ListeningServer.prototype.close.call(this.#server, () => resolve()));
@@ -117,6 +124,7 @@ export class Connections {
   /** Closes what does nothing; those that have not sent a byte, which Node counts as busy, after so long. */
   #closeIdle(silentForMs: number): void {
     this.#server.closeIdleConnections();
+    this.#plain?.closeIdle();
     const silentSince = this.#now() - silentForMs;
     for (const [socket, { openedAt }] of this.#watched) {
       if (socket.bytesRead === 0 && openedAt <= silentSince) socket.destroy();

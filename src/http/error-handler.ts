@@ -46,34 +46,71 @@ const OF_LOAD: ReadonlySet<ErrorCode> = new Set([
 /** Characters. */
 const LONGEST_MESSAGE = 2000;
 
+/** An error as it is sent. */
+export interface ErrorAnswer {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+/** What a log line says of a request, beside its error. */
+interface FailedRequest {
+  readonly id: string;
+  readonly method: string;
+  readonly route: string | undefined;
+  /** Of Fastify's own parsing. */
+  readonly bodyLimit: number | undefined;
+}
+
 /** Answers with `{"error": message}`; logs what the operator needs and the caller must not see. */
-export function createErrorHandler(metrics: Metrics, logger: Logger) {
-  const refusals = new Refusals();
-  return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
-    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request);
+export class ErrorAnswers {
+  readonly #metrics: Metrics;
+  readonly #logger: Logger;
+  readonly #refusals = new Refusals();
+
+  constructor(metrics: Metrics, logger: Logger) {
+    this.#metrics = metrics;
+    this.#logger = logger;
+  }
+
+  /** @param write is called at once, or in its turn for a refusal for load */
+  answer(error: FastifyError | Error, request: FailedRequest, write: (answer: ErrorAnswer) => void): void {
+    const serving = error instanceof ServingError ? error : fromFramework(error as FastifyError, request.bodyLimit);
     const { code, retryAfterMs } = serving;
     const message = shorten(serving.message);
-    metrics.errorAnswered(code);
+    this.#metrics.errorAnswered(code);
     const status = STATUS_OF[code];
     const line = { requestId: request.id, code };
-    if (status === 500) logger.error({ ...line, err: error }, message);
-    else if (!OF_LOAD.has(code) || logger.isLevelEnabled('debug')) {
-      const { method, routeOptions } = request;
-      logger.info({ ...line, status, method, route: routeOptions.url, cause: causeOf(serving) }, message);
+    if (status === 500) this.#logger.error({ ...line, err: error }, message);
+    else if (!OF_LOAD.has(code) || this.#logger.isLevelEnabled('debug')) {
+      const { method, route } = request;
+      this.#logger.info({ ...line, status, method, route, cause: causeOf(serving) }, message);
     }
-    if (retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(retryAfterMs, Math.random()));
-    if (code === 'UNSUPPORTED_ENCODING') reply.header('accept-encoding', 'gzip, deflate');
-    if (code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
+    const headers = ['content-type', 'application/json'];
+    if (retryAfterMs !== undefined) headers.push('retry-after', String(retryAfterSeconds(retryAfterMs, Math.random())));
+    if (code === 'UNSUPPORTED_ENCODING') headers.push('accept-encoding', 'gzip, deflate');
+    if (code === 'UNAUTHENTICATED') headers.push('www-authenticate', 'Bearer');
+    const body = JSON.stringify({ error: message });
+    if (OF_LOAD.has(code)) this.#refusals.add(() => write({ status, headers, body }));
+    else write({ status, headers, body });
+  }
+}
+
+/** Fastify's way of answering with an error. */
+export function createErrorHandler(answers: ErrorAnswers) {
+  return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
+    const { id, method, routeOptions } = request;
     // What is left of a body is not read, so the connection cannot be used again.
     if (!request.raw.complete && hasBody(request) && !isDiscarded(request.raw)) {
       reply.header('connection', 'close');
       endAfterAnswer(request.raw);
     }
-    reply.code(status);
-    reply.type('application/json');
-    const send = () => void reply.send(JSON.stringify({ error: message }));
-    if (OF_LOAD.has(code)) refusals.add(send);
-    else send();
+    const failed = { id, method, route: routeOptions.url, bodyLimit: routeOptions.bodyLimit };
+    answers.answer(error, failed, ({ status, headers, body }) => {
+      for (let i = 0; i < headers.length; i += 2) reply.header(headers[i]!, headers[i + 1]);
+      void reply.code(status).send(body);
+    });
   };
 }
 
@@ -98,11 +135,11 @@ function causeOf({ cause }: ServingError): string | undefined {
   return cause instanceof Error ? cause.message : undefined;
 }
 
-function fromFramework(error: FastifyError, { routeOptions }: FastifyRequest): ServingError {
+function fromFramework(error: FastifyError, bodyLimit: number | undefined): ServingError {
   if (error.statusCode === 413) {
     return new ServingError(
       'BODY_TOO_LARGE',
-      `The body exceeds the maximum allowed size of ${routeOptions.bodyLimit} bytes on this route.`,
+      `The body exceeds the maximum allowed size of ${bodyLimit} bytes on this route.`,
     );
   }
   if (error.statusCode !== undefined && error.statusCode < 500)

@@ -13,6 +13,8 @@ import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { type BodyLimits, type BodyMemory, type Expectation, readBody } from './body.ts';
 import { Cohort } from './cohort.ts';
 import { packBody } from './compression.ts';
+import type { PlainAnswer } from './plain-connections.ts';
+import type { PlainRequest } from './plain-request.ts';
 import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 
 /** How requests are read from bodies and answers written. */
@@ -76,7 +78,7 @@ export class InferenceExchange {
     reference: ModelReference,
     dialect: Dialect<Request>,
   ): Promise<void> {
-    const { headers, raw } = request;
+    const { headers, raw, id } = request;
     if (dialect.unpacked) refuseEncoding(headers['content-encoding']);
     const resolve = () => this.#dataPlane.model(reference.model, reference.version);
     await this.#cohort.gathered();
@@ -96,12 +98,48 @@ export class InferenceExchange {
       // Tensors that are no views on it need it no longer, and the wait for the model may be long.
       body = undefined;
     }
+    const signal = new ConnectionSignal(reply);
+    const received = { id, headers, resolve, decoded, size, receivedAt, signal };
+    const { headers: answer, body: packed } = await this.#infer(received, dialect);
+    if (this.#dataPlane.draining) answer.push('connection', 'close');
+    const bytes = packed.length;
+    if (bytes <= COUNTED_BYTES) return send(reply, answer, packed);
+    this.#transfers.reserve(bytes);
+    send(reply, answer, packed);
+    this.#transfers.releaseWhenTaken(reply.raw, bytes);
+  }
+
+  /** Answers a request that came without node:http. @throws ServingError for the error handler to answer */
+  async answerPlain<Request extends DecodedRequest>(
+    { model, version, headers, body }: PlainRequest,
+    id: string,
+    signal: CancelSignal,
+    dialect: Dialect<Request>,
+  ): Promise<PlainAnswer> {
+    const resolve = () => this.#dataPlane.model(model, version);
+    await this.#cohort.gathered();
+    const receivedAt = performance.now();
+    const decoding = dialect.decode(body, headers, resolve);
+    const decoded = decoding instanceof Promise ? await decoding : decoding;
+    const received = { id, headers, resolve, decoded, size: body.length, receivedAt, signal };
+    const answer = await this.#infer(received, dialect);
+    const bytes = answer.body.length;
+    if (bytes <= COUNTED_BYTES) return { status: 200, ...answer };
+    this.#transfers.reserve(bytes);
+    return { status: 200, ...answer, taken: () => this.#transfers.release(bytes) };
+  }
+
+  /** From the decoded request to the headers and the body of its answer. */
+  async #infer<Request extends DecodedRequest>(
+    { id, headers, resolve, decoded, size, receivedAt, signal }: Received<Request>,
+    dialect: Dialect<Request>,
+  ): Promise<{ headers: string[]; body: string | Uint8Array }> {
     if (size > this.#maxBodyBytes / MOST_EXPANSION) checkExpanded(decoded, this.#maxBodyBytes);
     const decodedAt = performance.now();
 
     // From here to the queue nothing is awaited: a reload cannot retire the model in between.
     const model = resolve();
-    const context = contextOf(request, reply, decoded, receivedAt, model.facts);
+    const context = { signal, ...limitsOf(headers, decoded, receivedAt, model.facts) };
     const response = await this.#dataPlane.infer(model, decoded, context, size);
 
     const answeredAt = performance.now();
@@ -114,7 +152,7 @@ export class InferenceExchange {
       'content-type',
       encoded.contentType,
       'x-request-id',
-      request.id,
+      id,
       'server-timing',
       serverTiming(decodedAt - receivedAt, timings, performance.now() - answeredAt),
       'ortlet-model-version',
@@ -126,22 +164,29 @@ export class InferenceExchange {
       ...packed.headers,
     ];
     if (encoded.headerLength !== undefined) answer.push(HEADER_LENGTH, String(encoded.headerLength));
-    if (this.#dataPlane.draining) answer.push('connection', 'close');
     if (this.#logger.isLevelEnabled('debug')) {
-      this.#logger.debug({ requestId: request.id, model: model.name, timings }, 'request answered');
+      this.#logger.debug({ requestId: id, model: model.name, timings }, 'request answered');
     }
     const traced = this.#tracing.sample(model.name);
     if (traced.length > 0) {
-      this.#logger.info({ requestId: request.id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
+      this.#logger.info({ requestId: id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
     }
-    // Those of the batch that are not encoded yet come first.
-    await undefined;
-    const bytes = packed.body.length;
-    if (bytes <= COUNTED_BYTES) return send(reply, answer, packed.body);
-    this.#transfers.reserve(bytes);
-    send(reply, answer, packed.body);
-    this.#transfers.releaseWhenTaken(reply.raw, bytes);
+    // Who awaits this goes on when those of the batch that are not encoded yet have been.
+    return { headers: answer, body: packed.body };
   }
+}
+
+/** A request that has been decoded. */
+interface Received<Request> {
+  readonly id: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly resolve: () => Model;
+  readonly decoded: Request;
+  /** Bytes of the body. */
+  readonly size: number;
+  /** Instant in milliseconds. */
+  readonly receivedAt: number;
+  readonly signal: CancelSignal;
 }
 
 /** Small bodies, which are most, are spared it. */
@@ -193,15 +238,14 @@ function describeTrace(
 }
 
 /** The earliest of the model's limit, the `x-request-timeout-ms` header and the protocol's `timeout` parameter. */
-function contextOf(
-  request: FastifyRequest,
-  reply: FastifyReply,
+function limitsOf(
+  headers: IncomingHttpHeaders,
   { timeoutUs, priority }: DecodedRequest,
   receivedAt: number,
   { requestTimeoutMs, usualPriority }: Model['facts'],
-): InferenceContext {
+): Omit<InferenceContext, 'signal'> {
   let timeoutMs = requestTimeoutMs;
-  const header = request.headers[TIMEOUT];
+  const header = headers[TIMEOUT];
   if (header !== undefined) {
     const ms = /^[0-9]{1,9}$/.test(String(header)) ? Number(header) : 0;
     if (ms === 0) {
@@ -213,11 +257,7 @@ function contextOf(
     timeoutMs = Math.min(timeoutMs, ms);
   }
   if (timeoutUs !== undefined) timeoutMs = Math.min(timeoutMs, timeoutUs / 1000);
-  return {
-    signal: new ConnectionSignal(reply),
-    deadlineAt: receivedAt + timeoutMs,
-    priority: (priority ?? usualPriority) - usualPriority,
-  };
+  return { deadlineAt: receivedAt + timeoutMs, priority: (priority ?? usualPriority) - usualPriority };
 }
 
 /** Aborted when the client's connection closes before the answer is out. */

@@ -7,8 +7,11 @@ import { type DecodingThread, LARGE_JSON_BYTES } from '../../codec/decoding-thre
 import { jsonCodec } from '../../codec/json-codec.ts';
 import { rawCodec } from '../../codec/raw-codec.ts';
 import { ServingError } from '../../errors.ts';
+import type { ErrorAnswer, ErrorAnswers } from '../error-handler.ts';
 import { type Dialect, HEADER_LENGTH, type InferenceExchange, unreachable } from '../inference-exchange.ts';
 import { describeRoute, INFER_ERRORS, INFER_REQUEST_HEADERS, INFER_RESPONSE_HEADERS } from '../openapi.ts';
+import type { PlainHandler } from '../plain-connections.ts';
+import type { PlainRequest } from '../plain-request.ts';
 
 interface ModelPath {
   Params: { model: string; version?: string };
@@ -35,6 +38,26 @@ export function inferRoutes(app: FastifyInstance, exchange: InferenceExchange, t
     });
     app.post<ModelPath>(`${path}/infer`, { schema, onRequest }, unreachable);
   }
+}
+
+/** The same for requests that are plain enough to come without node:http. */
+export function answerPlainRequests(
+  exchange: InferenceExchange,
+  dialect: Dialect,
+  errors: ErrorAnswers,
+  newRequestId: (request: Pick<PlainRequest, 'headers'>) => string,
+): PlainHandler {
+  return async (request, signal) => {
+    const id = newRequestId(request);
+    try {
+      return await exchange.answerPlain(request, id, signal, dialect);
+    } catch (error) {
+      const route = `/v2/models/:model${request.version === undefined ? '' : '/versions/:version'}/infer`;
+      const failed = { id, method: 'POST', route, bodyLimit: undefined };
+      const answer = await new Promise<ErrorAnswer>((resolve) => errors.answer(error as Error, failed, resolve));
+      return { ...answer, headers: [...answer.headers, 'x-request-id', id] };
+    }
+  };
 }
 
 export function openInference(thread: DecodingThread): Dialect {

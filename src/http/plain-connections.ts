@@ -1,0 +1,210 @@
+// Connections whose requests are answered without node:http while they are plain: for a small request it takes a quarter
+// of the server's time, and more of a lonely one's. The first that is not plain hands its connection over, for good.
+//
+//   connection ──▶ plain? ──▶ answered here ──▶ plain? ──▶ …
+//                    └ no ──────────────────────▶ node:http, as if the connection were new
+
+import { type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { CancelSignal } from '../inference.ts';
+import { type PlainRequest, PlainRequestReader } from './plain-request.ts';
+
+export interface PlainAnswer {
+  readonly status: number;
+  /** Names and values in turn, printable; those of the body's length, the date and the connection are added. */
+  readonly headers: readonly string[];
+  readonly body: string | Uint8Array;
+  /** Called when the system has taken the answer, or never will. */
+  readonly taken?: () => void;
+}
+
+/** @param signal aborted when the client's connection closes before the answer is out */
+export type PlainHandler = (request: PlainRequest, signal: CancelSignal) => Promise<PlainAnswer>;
+
+export interface PlainOptions {
+  readonly handle: PlainHandler;
+  /** Whether answers are to end their connections. */
+  readonly draining: () => boolean;
+  /** Longer bodies are node:http's to refuse. */
+  readonly maxBodyBytes: number;
+  /** Monotonic clock in milliseconds. */
+  readonly now: () => number;
+}
+
+/** A small answer is one string of bytes, and one write. */
+const SMALL_BODY_BYTES = 16 * 1024;
+/** Whoever has not asked for so long is node:http's to end. */
+const SILENT_FOR_MS = 5_000;
+
+export class PlainConnections {
+  readonly #open = new Map<Socket, PlainConnection>();
+  readonly #keepAliveMs: number;
+  readonly #now: () => number;
+  #closing = false;
+
+  /** @param server without TLS, that has not listened yet */
+  constructor(server: Server, { handle, draining, maxBodyBytes, now }: PlainOptions) {
+    this.#keepAliveMs = server.keepAliveTimeout;
+    this.#now = now;
+    const keepAlive = `Keep-Alive: timeout=${Math.floor(server.keepAliveTimeout / 1000)}`;
+    const closing = () => this.#closing || draining();
+    const [toHttp] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+    server.removeListener('connection', toHttp!);
+    server.on('connection', (socket: Socket) => {
+      const leave = () => {
+        this.#open.delete(socket);
+        toHttp!.call(server, socket);
+      };
+      this.#open.set(socket, new PlainConnection(socket, { handle, leave, keepAlive, closing, maxBodyBytes, now }));
+      socket.once('close', () => this.#open.delete(socket));
+    });
+  }
+
+  /** To be called every few seconds: ends what has been idle for too long. */
+  look(): void {
+    const now = this.#now();
+    for (const [socket, connection] of this.#open) {
+      const idleMs = connection.idleSince === undefined ? 0 : now - connection.idleSince;
+      if (connection.answered === 0 && idleMs >= SILENT_FOR_MS) connection.handOver();
+      else if (idleMs >= this.#keepAliveMs) socket.destroy();
+    }
+  }
+
+  /** Ends those that wait for no answer. */
+  closeIdle(): void {
+    for (const [socket, { idleSince, answered }] of this.#open) {
+      if (idleSince !== undefined && answered > 0) socket.destroy();
+    }
+  }
+
+  /** Ends all of them, whatever they do. */
+  close(): void {
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  /** Every answer from now on is the last one of its connection. */
+  closeAfterAnswers(): void {
+    this.#closing = true;
+  }
+}
+
+interface ConnectionParts extends Omit<PlainOptions, 'draining'> {
+  readonly leave: () => void;
+  readonly keepAlive: string;
+  readonly closing: () => boolean;
+}
+
+class PlainConnection {
+  readonly #socket: Socket;
+  readonly #parts: ConnectionParts;
+  readonly #reader = new PlainRequestReader();
+  readonly #listeners: readonly (readonly [string, (chunk: Buffer) => void])[];
+  #signal: Signal | undefined;
+  /** What came before the last answer was out. */
+  #early: Buffer | undefined;
+  /** Undefined while a request is answered; instant in milliseconds. */
+  idleSince: number | undefined;
+  answered = 0;
+
+  constructor(socket: Socket, parts: ConnectionParts) {
+    this.#socket = socket;
+    this.#parts = parts;
+    this.idleSince = parts.now();
+    this.#listeners = [
+      ['data', (chunk: Buffer) => this.#read(chunk)],
+      ['end', () => this.#end()],
+      ['close', () => this.#abort()],
+      ['timeout', () => socket.destroy()],
+      ['error', () => {}],
+    ];
+    for (const [event, listener] of this.#listeners) socket.on(event, listener);
+  }
+
+  /** Leaves the connection to node:http. @param bytes read already */
+  handOver(bytes?: Buffer): void {
+    const socket = this.#socket;
+    for (const [event, listener] of this.#listeners) socket.removeListener(event, listener);
+    socket.pause();
+    if (bytes) socket.unshift(bytes);
+    this.#parts.leave();
+    socket.resume();
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#signal) {
+      this.#early = this.#early ? Buffer.concat([this.#early, chunk]) : chunk;
+      this.#socket.pause();
+      return;
+    }
+    // Who does not take answers gets no more of them here.
+    const request = this.#socket.writableLength === 0 ? this.#reader.read(chunk, this.#parts.maxBodyBytes) : undefined;
+    if (!request) {
+      this.handOver(chunk);
+      return;
+    }
+    this.idleSince = undefined;
+    const signal = new Signal();
+    this.#signal = signal;
+    void this.#parts.handle(request, signal).then((answer) => {
+      if (signal.aborted) answer.taken?.();
+      else this.#write(answer);
+    });
+  }
+
+  #write({ status, headers, body, taken }: PlainAnswer): void {
+    const socket = this.#socket;
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`;
+    for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+    const isLast = this.#parts.closing();
+    const persistence = isLast ? 'Connection: close' : `Connection: keep-alive\r\n${this.#parts.keepAlive}`;
+    head += `content-length: ${length}\r\nDate: ${httpDate()}\r\n${persistence}\r\n\r\n`;
+    if (typeof body !== 'string' && length <= SMALL_BODY_BYTES) {
+      socket.write(head + Buffer.from(body.buffer, body.byteOffset, length).toString('latin1'), 'latin1', taken);
+    } else if (typeof body === 'string' && length === body.length && length <= SMALL_BODY_BYTES) {
+      socket.write(head + body, 'latin1', taken);
+    } else {
+      socket.cork();
+      socket.write(head, 'latin1');
+      socket.write(body, taken);
+      socket.uncork();
+    }
+    this.#signal = undefined;
+    this.answered++;
+    this.idleSince = this.#parts.now();
+    if (isLast) socket.destroySoon();
+    else if (this.#early) this.handOver(this.#early);
+  }
+
+  /** The client has sent its last byte: as node:http does, it is taken to be gone. */
+  #end(): void {
+    this.#abort();
+    this.#socket.end();
+  }
+
+  #abort(): void {
+    const signal = this.#signal;
+    if (!signal || signal.aborted) return;
+    signal.aborted = true;
+    signal.onabort?.();
+  }
+}
+
+class Signal implements CancelSignal {
+  aborted = false;
+  onabort: (() => void) | null = null;
+}
+
+let dateOf = 0;
+let date = '';
+
+/** RFC 9110, section 5.6.7; once a second. */
+function httpDate(): string {
+  const now = Date.now();
+  const second = now - (now % 1000);
+  if (second !== dateOf) {
+    dateOf = second;
+    date = new Date(second).toUTCString();
+  }
+  return date;
+}
