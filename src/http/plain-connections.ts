@@ -33,18 +33,16 @@ export interface PlainOptions {
 
 /** A small answer is one string of bytes, and one write. */
 const SMALL_BODY_BYTES = 16 * 1024;
-/** Whoever has not asked for so long is node:http's to end. */
-const SILENT_FOR_MS = 5_000;
 
 export class PlainConnections {
+  readonly #server: Server;
   readonly #open = new Map<Socket, PlainConnection>();
-  readonly #keepAliveMs: number;
   readonly #now: () => number;
   #closing = false;
 
   /** @param server without TLS, that has not listened yet */
   constructor(server: Server, { handle, draining, maxBodyBytes, now }: PlainOptions) {
-    this.#keepAliveMs = server.keepAliveTimeout;
+    this.#server = server;
     this.#now = now;
     const keepAlive = `Keep-Alive: timeout=${Math.floor(server.keepAliveTimeout / 1000)}`;
     const closing = () => this.#closing || draining();
@@ -60,13 +58,14 @@ export class PlainConnections {
     });
   }
 
-  /** To be called every few seconds: ends what has been idle for too long. */
+  /** To be called every few seconds: ends those that ask nothing, or nothing more, for longer than the server allows. */
   look(): void {
+    const { headersTimeout, keepAliveTimeout } = this.#server;
     const now = this.#now();
-    for (const [socket, connection] of this.#open) {
-      const idleMs = connection.idleSince === undefined ? 0 : now - connection.idleSince;
-      if (connection.answered === 0 && idleMs >= SILENT_FOR_MS) connection.handOver();
-      else if (idleMs >= this.#keepAliveMs) socket.destroy();
+    for (const [socket, { idleSince = now, answered }] of this.#open) {
+      if (answered > 0 ? now - idleSince < keepAliveTimeout : now - idleSince < headersTimeout) continue;
+      // As node:http does: whoever never asked is told why.
+      if (answered > 0 || !this.#server.emit('clientError', new RequestTimeout(), socket)) socket.destroy();
     }
   }
 
@@ -121,11 +120,11 @@ class PlainConnection {
   }
 
   /** Leaves the connection to node:http. @param bytes read already */
-  handOver(bytes?: Buffer): void {
+  #handOver(bytes: Buffer): void {
     const socket = this.#socket;
     for (const [event, listener] of this.#listeners) socket.removeListener(event, listener);
     socket.pause();
-    if (bytes) socket.unshift(bytes);
+    socket.unshift(bytes);
     this.#parts.leave();
     socket.resume();
   }
@@ -139,7 +138,7 @@ class PlainConnection {
     // Who does not take answers gets no more of them here.
     const request = this.#socket.writableLength === 0 ? this.#reader.read(chunk, this.#parts.maxBodyBytes) : undefined;
     if (!request) {
-      this.handOver(chunk);
+      this.#handOver(chunk);
       return;
     }
     this.idleSince = undefined;
@@ -173,7 +172,7 @@ class PlainConnection {
     this.answered++;
     this.idleSince = this.#parts.now();
     if (isLast) socket.destroySoon();
-    else if (this.#early) this.handOver(this.#early);
+    else if (this.#early) this.#handOver(this.#early);
   }
 
   /** The client has sent its last byte: as node:http does, it is taken to be gone. */
@@ -188,6 +187,10 @@ class PlainConnection {
     signal.aborted = true;
     signal.onabort?.();
   }
+}
+
+class RequestTimeout extends Error {
+  readonly code = 'ERR_HTTP_REQUEST_TIMEOUT';
 }
 
 class Signal implements CancelSignal {

@@ -31,7 +31,7 @@ let accepted: Socket[];
 beforeEach(async () => {
   clock = { now: 0 };
   [draining, owed, accepted] = [false, [], []];
-  server = createServer({ keepAliveTimeout: 72_000 }, (request, response) => {
+  server = createServer({ keepAliveTimeout: 72_000, headersTimeout: 20_000 }, (request, response) => {
     request.resume().on('end', () => response.end(`node ${request.url}`));
   });
   const handle = ({ model }: { model: string }, signal: CancelSignal) =>
@@ -159,17 +159,27 @@ test.each<[string, (socket: Socket) => void]>([
   expect([heard, client.received()]).toEqual([1, '']);
 });
 
-test('who has asked nothing is left to node:http, who asks nothing more is closed', async () => {
+test('who asks nothing is told that its time is up, who asks nothing more is closed, each at its limit', async () => {
+  const codes: unknown[] = [];
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
+    codes.push(code);
+    socket.write('408');
+    socket.destroy();
+  });
   const [silent, idle, busy] = [await opened(), await answered(), await opened()];
   await busy.ask(asked('busy'));
-  clock.now = 71_999;
-  connections.look();
-  silent.socket.write(asked('late'));
-  await silent.gets('node /v2/models/late/infer');
-  expect(idle.accepted.destroyed).toBe(false);
-  clock.now = 72_000;
-  connections.look();
+  const lookAt = (now: number) => {
+    clock.now = now;
+    connections.look();
+    return [silent, idle, busy].map(({ accepted }) => accepted.writable);
+  };
+  expect(lookAt(19_999)).toEqual([true, true, true]);
+  expect(lookAt(20_000)).toEqual([false, true, true]);
+  expect(await silent.closed).toBe('408');
+  expect(lookAt(71_999)).toEqual([false, true, true]);
+  expect(lookAt(72_000)).toEqual([false, false, true]);
   await idle.closed;
+  expect(codes).toEqual(['ERR_HTTP_REQUEST_TIMEOUT']);
   owed.at(-1)!.answer();
   await busy.gets('plain busy');
 });
