@@ -2,7 +2,10 @@
 
 import type { NamedTensors } from './tensor/tensor.ts';
 
-/** Tells a waiting call that nobody waits for it any more; `onabort` is called once, when that becomes known. */
+/**
+ * Tells a waiting call that nobody waits for it any more; `onabort` is called once, when that becomes known. Whoever takes the
+ * call over sets it; it stays set.
+ */
 export interface CancelSignal {
   readonly aborted: boolean;
   onabort: (() => void) | null;

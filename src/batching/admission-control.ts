@@ -5,7 +5,7 @@ import type { Executor } from '../execution/executor.ts';
 import { expectedWaitMs, type QueueLimits, type QueueLoad, type Refusal, refuse, refuseIfFull } from './admission.ts';
 import type { CostModel } from './cost-model.ts';
 import { Demand } from './demand.ts';
-import type { Entry } from './queue-entry.ts';
+import { type Entry, MEMORY_OF_A_BYTE } from './queue-entry.ts';
 import type { RequestQueue } from './request-queue.ts';
 
 export interface AdmissionOptions extends QueueLimits {
@@ -57,7 +57,7 @@ export class AdmissionControl {
   /** @throws ServingError QUEUE_FULL where a request of so many bytes would not be let in */
   checkRoom(bytes: number): void {
     const now = this.#options.now();
-    throwRefusal(refuseIfFull(bytes, this.#load(now), this.#options, this.#options.costs, now));
+    throwRefusal(refuseIfFull(MEMORY_OF_A_BYTE * bytes, this.#load(now), this.#options, this.#options.costs, now));
   }
 
   /** @throws ServingError QUEUE_FULL, QUEUE_TIMEOUT or DEADLINE_UNREACHABLE where it is not let in */

@@ -1,6 +1,7 @@
 // The requests of one run: joined on the way in, filled up where their lengths differ, and cut apart on the way out.
 
 import type { DispatchReason } from '../inference.ts';
+import { shareTensors } from '../tensor/memory.ts';
 import { cutOutputs, type PaddingPlan, padInputs } from '../tensor/padding.ts';
 import { joinRows, splitRows } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
@@ -47,6 +48,7 @@ export class Batch {
 
   /** @returns the part of each member */
   split(outputs: NamedTensors): NamedTensors[] {
+    if (this.entries.length > 1) shareTensors(outputs.values(), this.entries.length);
     const parts = splitRows(
       outputs,
       this.entries.map(({ rows }) => rows),

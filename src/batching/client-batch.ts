@@ -65,8 +65,6 @@ export class ClientBatchSplitter implements Scheduler {
       // One part failed: what is left of the others is of no use to anyone.
       signal.abort();
       throw error;
-    } finally {
-      context.signal.onabort = null;
     }
   }
 }

@@ -30,7 +30,7 @@ export const PRIORITY_STEP_MS = 1000;
  * Bytes of memory that a waiting tensor's byte takes: the body that it came in, and all that was read for it, are there until
  * they are collected. `npm run chaos -- overload` measures it.
  */
-const MEMORY_OF_A_BYTE = 2;
+export const MEMORY_OF_A_BYTE = 2;
 
 /** @param axes the model's free dimensions @param now when it was enqueued */
 export function createEntry(

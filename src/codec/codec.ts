@@ -31,6 +31,8 @@ export interface DecodedRequest {
 export interface EncodedBody {
   readonly contentType: string;
   readonly body: string | Uint8Array;
+  /** What follows `body`: large tensors as they lie in memory, because to join them would take as long as to send them. */
+  readonly blobs?: readonly Uint8Array[];
   /** Length of the JSON in front of binary tensors, in bytes; undefined when all is JSON. */
   readonly headerLength: number | undefined;
 }

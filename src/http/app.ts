@@ -87,6 +87,8 @@ const SLOWEST_HANDSHAKE_MS = 20_000;
 const SLOWNESS_CHECK_MS = 5_000;
 const LARGEST_HEAD_BYTES = 16_384;
 const MOST_HEADERS = 100;
+/** Of a large body whose turn to be read has not come: one part, not two. */
+const READ_AHEAD_BYTES = 32 * 1024;
 const LARGEST_CONTROL_BODY_BYTES = 65_536;
 /** The pages of /docs run scripts of this server alone, none of them inline, and talk to nobody else. */
 const DOCS_POLICY =
@@ -102,6 +104,7 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
     headersTimeout: SLOWEST_HEAD_MS,
     connectionsCheckingInterval: SLOWNESS_CHECK_MS,
     maxHeaderSize: LARGEST_HEAD_BYTES,
+    highWaterMark: READ_AHEAD_BYTES,
     // Node's refusal has no message: requireOneHost has.
     requireHostHeader: false,
     ...(certificates && tlsOptions(certificates)),

@@ -2,10 +2,12 @@
 // is kept while the bytes come, not after.
 
 import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 import { ServingError } from '../errors.ts';
 import { giveBack } from '../tensor/memory.ts';
+import type { PausedBody } from './reading-turns.ts';
 import { COUNTED_BYTES, type Transfers } from './transfers.ts';
 
 const DECODERS = { gzip: createGunzip, deflate: createInflate } as const;
@@ -33,7 +35,7 @@ export interface BodyLimits {
 export interface Expectation {
   /** A place in it that is to lie at a multiple of 8 in memory, for typed arrays to be views on it. */
   readonly aligned?: number;
-  /** Throws where there is no room for so many bytes; asked once, when the first part of a body of a known length has come. */
+  /** Throws where there is no room for so many bytes; asked with each part of a body of a known length. */
   readonly checkRoom?: (bytes: number) => void;
 }
 
@@ -94,13 +96,16 @@ function collect(
       if (failed) return;
       refuse(error);
       // The request itself is not destroyed, because its connection carries the answer.
-      transfers.turns.leave(source);
+      transfers.turns.leave(reading);
+      reading.resume();
       source.removeAllListeners('data');
       request.removeAllListeners('data');
       request.unpipe();
       request.pause();
       if (source !== request) source.destroy();
     };
+    // Injected requests have no connection.
+    const reading = source === request && request.socket instanceof Socket ? readInParts(request) : source;
     const arriving = { socket: request.socket, fail };
     transfers.begin(arriving);
     source.on('data', (chunk: Buffer) => {
@@ -116,9 +121,10 @@ function collect(
       }
       if (body.length > maxBytes) fail(tooLarge(maxBytes));
       else if (body.chunks > MOST_CHUNKS) fail(tooManyChunks());
-      else if (body.isLarge && body.length !== expected) transfers.turns.took(bytes, body.chunks === 1, source);
+      else if (body.isLarge && body.length !== expected) transfers.turns.took(bytes, body.chunks === 1, reading);
     });
     source.on('end', () => {
+      if (failed) return;
       transfers.end(arriving);
       resolve(body.take());
     });
@@ -133,6 +139,27 @@ function collect(
       else if (++chunks > MOST_CHUNKS) fail(tooManyChunks());
     });
   });
+}
+
+/**
+ * Paused after its first part, nothing more of it is read, where a stream alone would go on until all has come. The connection
+ * is stopped a tick later, because one that is to go on begins to read in its next tick, stopped meanwhile or not.
+ */
+function readInParts(request: IncomingMessage): PausedBody {
+  const { socket } = request;
+  let paused = false;
+  return {
+    pause() {
+      request.pause();
+      paused = true;
+      process.nextTick(() => paused && socket.pause());
+    },
+    resume() {
+      paused = false;
+      socket.resume();
+      request.resume();
+    },
+  };
 }
 
 /** A large body of a known length is put in its place as it comes: joining its chunks at the end would take long. */
@@ -165,6 +192,8 @@ class BodyBuffer {
   add(chunk: Buffer): void {
     this.chunks++;
     const end = this.length + chunk.length;
+    // Each time, because those that came whole meanwhile may have filled the room.
+    if (this.#expected > COUNTED_BYTES) this.#expectation?.checkRoom?.(this.#expected);
     if (end > this.#uncounted && end > this.#reserved) this.#reserve(Math.max(this.#expected, end));
     if (this.#whole) {
       this.#whole.set(chunk, this.length);
@@ -189,6 +218,7 @@ class BodyBuffer {
 
   clear(): void {
     this.#pieces.forEach(giveBack);
+    if (this.#whole) giveBack(new Uint8Array(this.#whole.buffer));
     this.#forget();
     this.#limits.transfers.release(this.#reserved);
   }
@@ -199,15 +229,17 @@ class BodyBuffer {
   }
 
   #reserve(bytes: number): void {
-    const { aligned = 0, checkRoom } = this.#expectation ?? {};
-    if (bytes === this.#expected) checkRoom?.(bytes);
     this.#limits.transfers.reserve(bytes - this.#reserved);
     this.#reserved = bytes;
     if (bytes !== this.#expected) return;
-    const start = -aligned & 7;
+    const start = -(this.#expectation?.aligned ?? 0) & 7;
     this.#whole = Buffer.from(this.#limits.memory(start + bytes), start, bytes);
-    this.#whole.set(Buffer.concat(this.#pieces));
-    this.#pieces.forEach(giveBack);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      this.#whole.set(piece, at);
+      at += piece.length;
+      giveBack(piece);
+    }
     this.#pieces = [];
   }
 }

@@ -2,6 +2,7 @@
 
 import { promisify } from 'node:util';
 import { deflate, gzip } from 'node:zlib';
+import type { EncodedBody } from '../codec/codec.ts';
 
 const ENCODERS = { gzip: promisify(gzip), deflate: promisify(deflate) };
 type Encoding = keyof typeof ENCODERS;
@@ -11,6 +12,8 @@ const WORTH_PACKING_BYTES = 1024;
 
 export interface PackedBody {
   readonly body: string | Uint8Array;
+  /** What follows `body`. */
+  readonly blobs: readonly Uint8Array[];
   /** Names and values in turn. */
   readonly headers: readonly string[];
 }
@@ -18,13 +21,14 @@ export interface PackedBody {
 /** The body as the client wants it, with the headers that say so; a promise only where there is something to pack. */
 export function packBody(
   acceptEncoding: string | undefined,
-  body: string | Uint8Array,
+  { body, blobs = [] }: Pick<EncodedBody, 'body' | 'blobs'>,
 ): PackedBody | Promise<PackedBody> {
-  const worthIt = acceptEncoding !== undefined && body.length >= WORTH_PACKING_BYTES;
+  const worthIt = acceptEncoding !== undefined && (body.length >= WORTH_PACKING_BYTES || blobs.length > 0);
   const encoding = worthIt ? chooseEncoding(acceptEncoding) : undefined;
-  if (!encoding) return { body, headers: [] };
+  if (!encoding) return { body, blobs, headers: [] };
   const headers = ['content-encoding', encoding, 'vary', 'accept-encoding'];
-  return ENCODERS[encoding](body).then((packed) => ({ body: packed, headers }));
+  const whole = blobs.length > 0 ? Buffer.concat([body as Uint8Array, ...blobs]) : body;
+  return ENCODERS[encoding](whole).then((packed) => ({ body: packed, blobs: [], headers }));
 }
 
 /** The encoding with the highest weight, the first of equals; undefined for none (RFC 9110, section 12.5.3). */

@@ -9,13 +9,14 @@ import type { Model } from '../model/model.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { TraceLevel, Tracing } from '../observability/tracing.ts';
 import type { DataPlane } from '../serving/data-plane.ts';
+import { giveBackTensors } from '../tensor/memory.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { type BodyLimits, type BodyMemory, type Expectation, readBody } from './body.ts';
 import { Cohort } from './cohort.ts';
 import { packBody } from './compression.ts';
 import type { PlainAnswer } from './plain-connections.ts';
 import type { PlainRequest } from './plain-request.ts';
-import { COUNTED_BYTES, type Transfers } from './transfers.ts';
+import { COUNTED_BYTES, type Transfers, whenTaken } from './transfers.ts';
 
 /** How requests are read from bodies and answers written. */
 export interface Dialect<Request extends DecodedRequest = DecodedRequest> {
@@ -100,13 +101,12 @@ export class InferenceExchange {
     }
     const signal = new ConnectionSignal(reply);
     const received = { id, headers, resolve, decoded, size, receivedAt, signal };
-    const { headers: answer, body: packed } = await this.#infer(received, dialect);
-    if (this.#dataPlane.draining) answer.push('connection', 'close');
-    const bytes = packed.length;
-    if (bytes <= COUNTED_BYTES) return send(reply, answer, packed);
-    this.#transfers.reserve(bytes);
-    send(reply, answer, packed);
-    this.#transfers.releaseWhenTaken(reply.raw, bytes);
+    const answer = await this.#infer(received, dialect);
+    if (this.#dataPlane.draining) answer.headers.push('connection', 'close');
+    if (answer.bytes <= COUNTED_BYTES) return send(reply, answer);
+    this.#transfers.reserve(answer.bytes);
+    send(reply, answer);
+    whenTaken(reply.raw, () => this.#taken(answer));
   }
 
   /** Answers a request that came without node:http. @throws ServingError for the error handler to answer */
@@ -123,30 +123,30 @@ export class InferenceExchange {
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     const received = { id, headers, resolve, decoded, size: body.length, receivedAt, signal };
     const answer = await this.#infer(received, dialect);
-    const bytes = answer.body.length;
-    if (bytes <= COUNTED_BYTES) return { status: 200, ...answer };
-    this.#transfers.reserve(bytes);
-    return { status: 200, ...answer, taken: () => this.#transfers.release(bytes) };
+    if (answer.bytes <= COUNTED_BYTES) return { status: 200, ...answer };
+    this.#transfers.reserve(answer.bytes);
+    return { status: 200, ...answer, taken: () => this.#taken(answer) };
   }
 
   /** From the decoded request to the headers and the body of its answer. */
   async #infer<Request extends DecodedRequest>(
     { id, headers, resolve, decoded, size, receivedAt, signal }: Received<Request>,
     dialect: Dialect<Request>,
-  ): Promise<{ headers: string[]; body: string | Uint8Array }> {
+  ): Promise<Answer> {
     if (size > this.#maxBodyBytes / MOST_EXPANSION) checkExpanded(decoded, this.#maxBodyBytes);
     const decodedAt = performance.now();
 
     // From here to the queue nothing is awaited: a reload cannot retire the model in between.
     const model = resolve();
     const context = { signal, ...limitsOf(headers, decoded, receivedAt, model.facts) };
-    const response = await this.#dataPlane.infer(model, decoded, context, size);
+    const answering = this.#dataPlane.infer(model, decoded, context, size);
+    const response = await (size > COUNTED_BYTES ? givingBack(answering, decoded, signal) : answering);
 
     const answeredAt = performance.now();
     const encoded = dialect.encode(response, decoded);
     const accepted = dialect.unpacked ? undefined : (headers['accept-encoding'] as string | undefined);
-    const packing = packBody(accepted, encoded.body);
-    const packed = packing instanceof Promise ? await packing : packing;
+    const packing = packBody(accepted, encoded);
+    const { body, blobs, headers: packed } = packing instanceof Promise ? await packing : packing;
     const { timings } = response;
     const answer = [
       'content-type',
@@ -161,7 +161,7 @@ export class InferenceExchange {
       String(timings.batchRows),
       'ortlet-dispatch-reason',
       timings.dispatchReason,
-      ...packed.headers,
+      ...packed,
     ];
     if (encoded.headerLength !== undefined) answer.push(HEADER_LENGTH, String(encoded.headerLength));
     if (this.#logger.isLevelEnabled('debug')) {
@@ -171,9 +171,28 @@ export class InferenceExchange {
     if (traced.length > 0) {
       this.#logger.info({ requestId: id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
     }
+    const bytes = blobs.reduce((sum, blob) => sum + blob.byteLength, body.length);
     // Who awaits this goes on when those of the batch that are not encoded yet have been.
-    return { headers: answer, body: packed.body };
+    return { headers: answer, body, blobs, bytes, outputs: response.outputs };
   }
+
+  /** Of a large answer: nothing of it is still to be sent. */
+  #taken({ bytes, outputs }: Answer): void {
+    this.#transfers.release(bytes);
+    giveBackTensors(outputs.values());
+  }
+}
+
+/** What is sent with status 200. */
+interface Answer {
+  /** Names and values in turn. */
+  readonly headers: string[];
+  readonly body: string | Uint8Array;
+  /** Large tensors that follow. */
+  readonly blobs: readonly Uint8Array[];
+  /** Of both. */
+  readonly bytes: number;
+  readonly outputs: NamedTensors;
 }
 
 /** A request that has been decoded. */
@@ -193,6 +212,23 @@ interface Received<Request> {
 function expectationOf(headers: IncomingHttpHeaders, model: () => Model): Expectation | undefined {
   if (!(Number(headers['content-length']) > COUNTED_BYTES)) return undefined;
   return { aligned: Number(headers[HEADER_LENGTH] ?? 0), checkRoom: (bytes) => model().checkRoom(bytes) };
+}
+
+/** Gives back the memory of large inputs when it is known that no engine reads them, or will. */
+async function givingBack(
+  answering: Promise<InferenceResponse>,
+  { inputs }: DecodedRequest,
+  signal: CancelSignal,
+): Promise<InferenceResponse> {
+  try {
+    const response = await answering;
+    giveBackTensors(inputs.values());
+    return response;
+  } catch (error) {
+    // Nobody has taken it over. Of others that fail a run may still be going on.
+    if (!signal.onabort) giveBackTensors(inputs.values());
+    throw error;
+  }
 }
 
 /** The handler of a route whose requests are answered before it. */
@@ -278,12 +314,18 @@ class ConnectionSignal implements CancelSignal {
  * One header block and one write, past Fastify's reply, which would look at each header several times. Node writes a
  * string together with the headers, a buffer after them: small bodies are cheaper as one string of bytes.
  */
-function send(reply: FastifyReply, headers: string[], body: string | Uint8Array): void {
-  headers.push('content-length', String(typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength));
+function send(reply: FastifyReply, { headers, body, blobs, bytes }: Answer): void {
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : bytes;
+  headers.push('content-length', String(length));
   reply.hijack();
-  reply.raw.writeHead(200, headers);
-  if (typeof body === 'string' || body.byteLength > SMALL_BODY_BYTES) reply.raw.end(body);
-  else reply.raw.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
+  const { raw } = reply;
+  raw.writeHead(200, headers);
+  if (blobs.length > 0) {
+    raw.write(body);
+    for (const blob of blobs) raw.write(blob);
+    raw.end();
+  } else if (typeof body === 'string' || body.byteLength > SMALL_BODY_BYTES) raw.end(body);
+  else raw.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
 }
 
 /** W3C Server Timing, durations in milliseconds. */

@@ -7,6 +7,7 @@
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CancelSignal } from '../inference.ts';
+import { giveBack } from '../tensor/memory.ts';
 import { type PlainRequest, PlainRequestReader } from './plain-request.ts';
 
 export interface PlainAnswer {
@@ -14,6 +15,8 @@ export interface PlainAnswer {
   /** Names and values in turn, printable; those of the body's length, the date and the connection are added. */
   readonly headers: readonly string[];
   readonly body: string | Uint8Array;
+  /** What follows `body`. */
+  readonly blobs?: readonly Uint8Array[];
   /** Called when the system has taken the answer, or never will. */
   readonly taken?: () => void;
 }
@@ -123,10 +126,18 @@ class PlainConnection {
   #handOver(bytes: Buffer): void {
     const socket = this.#socket;
     for (const [event, listener] of this.#listeners) socket.removeListener(event, listener);
-    socket.pause();
-    socket.unshift(bytes);
+    // To the stream a read is going on from now on, as in a connection that node:http has had from the start: without one it
+    // would begin to read by itself, and go on when node:http pauses it.
+    socket.read(0);
     this.#parts.leave();
-    socket.resume();
+    if (socket.isPaused()) {
+      socket.unshift(bytes);
+      socket.resume();
+      return;
+    }
+    socket.emit('data', bytes);
+    // The parser has copied them: together, the first parts of large bodies would take much memory until they are collected.
+    giveBack(bytes);
   }
 
   #read(chunk: Buffer): void {
@@ -150,11 +161,12 @@ class PlainConnection {
     });
   }
 
-  #write({ status, headers, body, taken }: PlainAnswer): void {
+  #write({ status, headers, body, blobs = [], taken }: PlainAnswer): void {
     const socket = this.#socket;
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`;
     for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+    const own = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+    const length = blobs.reduce((sum, { byteLength }) => sum + byteLength, own);
     const isLast = this.#parts.closing();
     const persistence = isLast ? 'Connection: close' : `Connection: keep-alive\r\n${this.#parts.keepAlive}`;
     head += `content-length: ${length}\r\nDate: ${httpDate()}\r\n${persistence}\r\n\r\n`;
@@ -165,7 +177,10 @@ class PlainConnection {
     } else {
       socket.cork();
       socket.write(head, 'latin1');
-      socket.write(body, taken);
+      const parts = [body, ...blobs];
+      const last = parts.pop()!;
+      for (const part of parts) socket.write(part);
+      socket.write(last, taken);
       socket.uncork();
     }
     this.#signal = undefined;

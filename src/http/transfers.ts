@@ -49,15 +49,6 @@ export class Transfers {
     this.#bytes -= bytes;
   }
 
-  /**
-   * To be called when an answer has been written: what the connection did not take at once is counted until it has.
-   * @param bytes reserved for it
-   */
-  releaseWhenTaken(message: OutgoingMessage, bytes: number): void {
-    if (message.writableLength === 0 || message.destroyed) this.release(bytes);
-    else message.once('close', () => this.release(bytes));
-  }
-
   begin(body: ArrivingBody): void {
     this.#arriving.set(body, undefined);
   }
@@ -84,4 +75,10 @@ export class Transfers {
       }
     }
   }
+}
+
+/** To be called when an answer has been written. @param taken called when its connection has taken all of it, or never will */
+export function whenTaken(message: OutgoingMessage, taken: () => void): void {
+  if (message.writableLength === 0 || message.destroyed) taken();
+  else message.once('close', taken);
 }
