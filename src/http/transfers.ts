@@ -7,7 +7,7 @@ import { ServingError } from '../errors.ts';
 import { ReadingTurns } from './reading-turns.ts';
 
 /** Smaller ones are not counted: their number is bounded by that of connections. */
-export const COUNTED_BYTES = 256 * 1024;
+export const COUNTED_BYTES = 128 * 1024;
 /** Of a body: who brings less for so long holds a connection on purpose. */
 const LEAST_BYTES_PER_SECOND = 1024;
 const SLOW_FOR_MS = 20_000;
