@@ -4,6 +4,7 @@
 import { ServingError } from '../errors.ts';
 import { type ExecutionResult, type Executor, NotStartedError } from '../execution/executor.ts';
 import type { InferenceContext } from '../inference.ts';
+import { giveBackTensors } from '../tensor/memory.ts';
 import type { PaddingPlan } from '../tensor/padding.ts';
 import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
@@ -217,6 +218,8 @@ export class DynamicBatcher implements Scheduler {
       const inputs = batch.join();
       const inputMs = this.#options.now() - dispatchedAt;
       const result = await this.#executor.execute(inputs, { outputs: entries[0]!.outputs, beginBy });
+      // Joined, they are nobody else's.
+      if (entries.length > 1) giveBackTensors(inputs.values());
       this.#answer(run, result, inputMs);
     } catch (error) {
       if (error instanceof NotStartedError) this.#requeue(entries);

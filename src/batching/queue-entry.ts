@@ -27,8 +27,8 @@ export interface Entry extends QueuedRequest {
 export const PRIORITY_STEP_MS = 1000;
 
 /**
- * Bytes of memory that a waiting tensor's byte takes: the body that it came in, and all that was read for it, are there until
- * they are collected. `npm run chaos -- overload` measures it.
+ * Bytes of memory that a waiting tensor's byte takes: the body that it came in, its part of what others bring meanwhile, and
+ * what the allocator cannot give back. `npm run chaos -- overload` measures it.
  */
 export const MEMORY_OF_A_BYTE = 2;
 

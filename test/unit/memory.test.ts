@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { giveBack, giveBackTensors, shareTensors } from '../../src/tensor/memory.ts';
-import { splitRows } from '../../src/tensor/rows.ts';
+import { Batch } from '../../src/batching/batch.ts';
+import type { Entry } from '../../src/batching/queue-entry.ts';
+import { giveBack, giveBackTensors } from '../../src/tensor/memory.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 
 const LARGE = 64 * 1024;
@@ -21,9 +22,10 @@ test('tensors that lie in one large piece of memory are freed together, small on
 });
 
 test('the memory of a run that several requests share is freed when the last of them gives it back', () => {
-  const outputs = new Map([['y', tensor(new Float32Array(2 * LARGE))]]);
-  shareTensors(outputs.values(), 2);
-  const parts = splitRows(outputs, [1, 1]);
+  const entry = { rows: 1, length: 1 } as Entry;
+  const parts = new Batch([entry, entry], 'idle', undefined).split(
+    new Map([['y', tensor(new Float32Array(2 * LARGE))]]),
+  );
   const lengths = () => parts.map((part) => part.get('y')!.data.length);
   giveBackTensors(parts[0]!.values());
   expect(lengths()).toEqual([LARGE, LARGE]);
