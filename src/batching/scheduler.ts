@@ -11,7 +11,7 @@ export interface ScheduledResult {
 export interface Scheduler {
   /**
    * To be asked before a large request is read.
-   * @param bytes its size
+   * @param bytes of its tensors, as far as is known
    * @throws ServingError QUEUE_FULL where it would not be taken now, because of those who wait
    */
   checkRoom(bytes: number): void;

@@ -35,7 +35,7 @@ export interface BodyLimits {
 export interface Expectation {
   /** A place in it that is to lie at a multiple of 8 in memory, for typed arrays to be views on it. */
   readonly aligned?: number;
-  /** Throws where there is no room for so many bytes; asked with each part of a body of a known length. */
+  /** Throws where there is no room for a body of so many bytes; asked with each part of a body of a known length. */
   readonly checkRoom?: (bytes: number) => void;
 }
 

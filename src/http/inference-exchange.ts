@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DecodedRequest, EncodedBody } from '../codec/codec.ts';
 import { ServingError } from '../errors.ts';
-import type { CancelSignal, InferenceContext, InferenceResponse, InferenceTimings } from '../inference.ts';
+import type { CancelSignal, InferenceResponse, InferenceTimings } from '../inference.ts';
 import type { Model } from '../model/model.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { TraceLevel, Tracing } from '../observability/tracing.ts';
@@ -14,6 +14,8 @@ import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { type BodyLimits, type BodyMemory, type Expectation, readBody } from './body.ts';
 import { Cohort } from './cohort.ts';
 import { packBody } from './compression.ts';
+import { type Answer, send } from './inference-answer.ts';
+import { limitsOf } from './inference-limits.ts';
 import type { PlainAnswer } from './plain-connections.ts';
 import type { PlainRequest } from './plain-request.ts';
 import { COUNTED_BYTES, type Transfers, whenTaken } from './transfers.ts';
@@ -39,8 +41,8 @@ export interface ModelReference {
 export const HEADER_LENGTH = 'inference-header-content-length';
 /** JSON elements take at most so many times their text as tensors. */
 const MOST_EXPANSION = 8;
-const SMALL_BODY_BYTES = 16 * 1024;
-const TIMEOUT = 'x-request-timeout-ms';
+/** Mostly they are longer as text than as tensors by so many times, or more. */
+const JSON_TEXT = 2;
 
 export interface ExchangeParts {
   readonly dataPlane: DataPlane;
@@ -183,18 +185,6 @@ export class InferenceExchange {
   }
 }
 
-/** What is sent with status 200. */
-interface Answer {
-  /** Names and values in turn. */
-  readonly headers: string[];
-  readonly body: string | Uint8Array;
-  /** Large tensors that follow. */
-  readonly blobs: readonly Uint8Array[];
-  /** Of both. */
-  readonly bytes: number;
-  readonly outputs: NamedTensors;
-}
-
 /** A request that has been decoded. */
 interface Received<Request> {
   readonly id: string;
@@ -211,7 +201,9 @@ interface Received<Request> {
 /** Small bodies, which are most, are spared it. */
 function expectationOf(headers: IncomingHttpHeaders, model: () => Model): Expectation | undefined {
   if (!(Number(headers['content-length']) > COUNTED_BYTES)) return undefined;
-  return { aligned: Number(headers[HEADER_LENGTH] ?? 0), checkRoom: (bytes) => model().checkRoom(bytes) };
+  const headerLength = headers[HEADER_LENGTH];
+  const ofTensors = headerLength === undefined ? 1 / JSON_TEXT : 1;
+  return { aligned: Number(headerLength ?? 0), checkRoom: (bytes) => model().checkRoom(bytes * ofTensors) };
 }
 
 /** Gives back the memory of large inputs when it is known that no engine reads them, or will. */
@@ -273,29 +265,6 @@ function describeTrace(
   };
 }
 
-/** The earliest of the model's limit, the `x-request-timeout-ms` header and the protocol's `timeout` parameter. */
-function limitsOf(
-  headers: IncomingHttpHeaders,
-  { timeoutUs, priority }: DecodedRequest,
-  receivedAt: number,
-  { requestTimeoutMs, usualPriority }: Model['facts'],
-): Omit<InferenceContext, 'signal'> {
-  let timeoutMs = requestTimeoutMs;
-  const header = headers[TIMEOUT];
-  if (header !== undefined) {
-    const ms = /^[0-9]{1,9}$/.test(String(header)) ? Number(header) : 0;
-    if (ms === 0) {
-      throw new ServingError(
-        'INVALID_REQUEST',
-        `${TIMEOUT} must be a whole number of milliseconds from 1, got '${header}'`,
-      );
-    }
-    timeoutMs = Math.min(timeoutMs, ms);
-  }
-  if (timeoutUs !== undefined) timeoutMs = Math.min(timeoutMs, timeoutUs / 1000);
-  return { deadlineAt: receivedAt + timeoutMs, priority: (priority ?? usualPriority) - usualPriority };
-}
-
 /** Aborted when the client's connection closes before the answer is out. */
 class ConnectionSignal implements CancelSignal {
   aborted = false;
@@ -308,24 +277,6 @@ class ConnectionSignal implements CancelSignal {
       this.onabort?.();
     });
   }
-}
-
-/**
- * One header block and one write, past Fastify's reply, which would look at each header several times. Node writes a
- * string together with the headers, a buffer after them: small bodies are cheaper as one string of bytes.
- */
-function send(reply: FastifyReply, { headers, body, blobs, bytes }: Answer): void {
-  const length = typeof body === 'string' ? Buffer.byteLength(body) : bytes;
-  headers.push('content-length', String(length));
-  reply.hijack();
-  const { raw } = reply;
-  raw.writeHead(200, headers);
-  if (blobs.length > 0) {
-    raw.write(body);
-    for (const blob of blobs) raw.write(blob);
-    raw.end();
-  } else if (typeof body === 'string' || body.byteLength > SMALL_BODY_BYTES) raw.end(body);
-  else raw.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
 }
 
 /** W3C Server Timing, durations in milliseconds. */

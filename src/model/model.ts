@@ -86,7 +86,7 @@ export class Model {
     return this.#executor.failure;
   }
 
-  /** To be asked before a large body of so many bytes is read. @throws ServingError QUEUE_FULL */
+  /** To be asked before a large request of so many bytes of tensors is read. @throws ServingError QUEUE_FULL */
   checkRoom(bytes: number): void {
     try {
       this.#scheduler.checkRoom(bytes);

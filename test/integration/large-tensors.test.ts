@@ -1,4 +1,4 @@
-// Large binary tensors through a server with a port: how they are read and sent, and when their memory is given back.
+// Large binary tensors through a server with a port: how they are read, run together and sent.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
