@@ -10,6 +10,7 @@ import type { FastifyInstance } from 'fastify';
 import { CoreShare } from './batching/core-share.ts';
 import { readCertificates } from './config/certificates.ts';
 import type { Settings } from './config/schema.ts';
+import { BusyPolling } from './execution/busy-polling.ts';
 import { coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { type App, createApp } from './http/app.ts';
 import { readiness } from './http/routes/health.ts';
@@ -26,6 +27,7 @@ import { isRetired, MODEL_STATES, Registry } from './repository/registry.ts';
 import { isModelName, scanRepository } from './repository/repository.ts';
 import { Admission } from './serving/admission.ts';
 import { DataPlane } from './serving/data-plane.ts';
+import { IdleTime } from './serving/idle-time.ts';
 
 export interface Server {
   readonly app: FastifyInstance;
@@ -80,8 +82,14 @@ export async function createServer(
   const certificates = readCertificates(settings);
   const metrics = new Metrics(() => droppedLines(logger));
   const ended = new AbortController();
-  const registry = createRegistry(settings, metrics, logger, ended.signal);
-  const admission = new Admission(settings.maxInFlightBytes);
+  const now = () => performance.now();
+  const limits = shareLimits(readCpuLimits(), settings.replicas);
+  // With one core it would keep the engines from running.
+  const polling = coresOf(limits) > 1 ? new BusyPolling(now) : undefined;
+  const cores = new CoreShare(coresOf(limits), now);
+  const surroundings = { limits, cores, polling, profiles: settings.profiles, ended: ended.signal };
+  const registry = createRegistry(settings, metrics, logger, surroundings);
+  const admission = new Admission(settings.maxInFlightBytes, polling && new IdleTime(polling, now));
   const dataPlane = new DataPlane(registry, admission);
   const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
   const parts = { dataPlane, registry, metrics, renderMetrics, logger, certificates };
@@ -190,11 +198,14 @@ async function stop(
   return complete;
 }
 
-function createRegistry(settings: Settings, metrics: Metrics, logger: Logger, ended: AbortSignal): Registry {
+function createRegistry(
+  settings: Settings,
+  metrics: Metrics,
+  logger: Logger,
+  surroundings: Surroundings & { readonly ended: AbortSignal },
+): Registry {
+  const { ended } = surroundings;
   const scan = () => scanRepository(settings.models, modelFileOf);
-  const limits = shareLimits(readCpuLimits(), settings.replicas);
-  const cores = new CoreShare(coresOf(limits), () => performance.now());
-  const surroundings = { limits, cores, profiles: settings.profiles, ended };
   const load = (source: ModelSource) => loadObserved(source, surroundings, metrics, logger);
   return new Registry({
     readyModels: settings.readyModels,

@@ -1,33 +1,43 @@
-// Keeps the event loop turning while a run is out that will be back at once. Asleep it would be woken by another core, which
-// takes as long as the run of a small network, and its caches would be cold: at one request at a time the median of
-// simplenet's answers went from 0.63 to 0.55 ms; with 32 at a time it made no difference.
+// Keeps the event loop turning while the one thing that the server waits for will be there at once: the answer of a short
+// run, or the next request of a client that asks one after the other. Asleep it would be woken by another core, which takes
+// as long as the run of a small network, and its caches would be cold.
+//
+//   request ─▶ run out … awake … answered ─▶ nobody inside … awake … next request ─▶
 
-/** Runs that take longer are waited for asleep: the core is worth more than the wake-up. In milliseconds. */
-const LONGEST_RUN_MS = 0.2;
-/** So long after it was asked, an engine that has not answered is held up. In milliseconds. */
-const LONGEST_WAIT_MS = 0.4;
+/** What takes longer is waited for asleep: the core is worth more than the wake-up. In milliseconds. */
+const LONGEST_EXPECTED_MS = 0.5;
+/** What is not there by then is held up. In milliseconds. */
+const LONGEST_WAIT_MS = 1;
 
 export class BusyPolling {
-  #waits = 0;
+  readonly #now: () => number;
+  readonly #turn: (callback: () => void) => void;
+  #awaited = 0;
   #until = 0;
-  #polling = false;
+  #turning = false;
 
-  /** To be called when a run is sent that is expected to take so long; every call needs its `end`. */
+  /** @param now monotonic clock in milliseconds @param turn calls back in the next turn of the event loop */
+  constructor(now: () => number, turn: (callback: () => void) => void = setImmediate) {
+    this.#now = now;
+    this.#turn = turn;
+  }
+
+  /** Something is awaited that usually takes so many milliseconds; every call needs its `end`. */
   begin(expectedMs: number): void {
-    this.#waits++;
-    if (expectedMs > LONGEST_RUN_MS) return;
-    this.#until = performance.now() + LONGEST_WAIT_MS;
-    if (this.#polling) return;
-    this.#polling = true;
-    setImmediate(this.#poll);
+    this.#awaited++;
+    // Where there is more than one thing to wait for, others have use for the core.
+    this.#until = this.#awaited === 1 && expectedMs <= LONGEST_EXPECTED_MS ? this.#now() + LONGEST_WAIT_MS : 0;
+    if (this.#turning || this.#until === 0) return;
+    this.#turning = true;
+    this.#turn(this.#look);
   }
 
   end(): void {
-    this.#waits--;
+    this.#awaited--;
   }
 
-  #poll = (): void => {
-    this.#polling = this.#waits > 0 && performance.now() < this.#until;
-    if (this.#polling) setImmediate(this.#poll);
+  #look = (): void => {
+    this.#turning = this.#awaited > 0 && this.#now() < this.#until;
+    if (this.#turning) this.#turn(this.#look);
   };
 }

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServingError } from '../errors.ts';
 import type { NamedTensors, Tensor } from '../tensor/tensor.ts';
-import { BusyPolling } from './busy-polling.ts';
+import type { BusyPolling } from './busy-polling.ts';
 import { checkMemory, type LoadingOptions, loadFailure, loadModel, SESSION } from './engine-loading.ts';
 import { EnginePlace } from './engine-place.ts';
 import { EngineProcess } from './engine-process.ts';
@@ -20,8 +20,8 @@ export interface EnginePoolOptions extends LoadingOptions {
   readonly instances: number;
   /** A run that takes longer gets its engine killed: there is no other way to stop one. */
   readonly runLimitMs: number;
-  /** Whether the server may wait for short runs awake: with one core it would keep the engine from running. */
-  readonly busyPolling?: boolean;
+  /** Where the server waits for short runs awake; undefined: with one core it would keep the engine from running. */
+  readonly polling?: BusyPolling | undefined;
 }
 
 /** Hears what happens to the engines; for the log and the metrics. */
@@ -72,7 +72,7 @@ export class EnginePool implements Executor {
     this.#options = options;
     this.#file = file;
     this.#observer = observer;
-    this.#polling = options.busyPolling ? new BusyPolling() : undefined;
+    this.#polling = options.polling;
     this.description = description;
     this.#inputIndex = new Map(description.signature.inputs.map(({ name }, i) => [name, i]));
     this.#outputIndex = new Map(description.signature.outputs.map(({ name }, i) => [name, i]));

@@ -8,6 +8,7 @@ import type { CoreShare } from '../batching/core-share.ts';
 import { CostModel } from '../batching/cost-model.ts';
 import { DynamicBatcher } from '../batching/dynamic-batcher.ts';
 import { ServingError } from '../errors.ts';
+import type { BusyPolling } from '../execution/busy-polling.ts';
 import { type CpuLimits, coresOf } from '../execution/cpu-plan.ts';
 import { type EngineObserver, EnginePool } from '../execution/engine-pool.ts';
 import { ModelStatistics } from '../observability/statistics.ts';
@@ -40,6 +41,8 @@ export interface ModelObserver extends BatchObserver, EngineObserver, RequestObs
 export interface Surroundings {
   readonly limits: CpuLimits;
   readonly cores: CoreShare;
+  /** Where the server has more than one core. */
+  readonly polling?: BusyPolling | undefined;
   /** Folder of profiles; undefined: everything is measured. */
   readonly profiles: string | undefined;
   /** Time for measuring; undefined: what a quick start allows. */
@@ -54,7 +57,7 @@ export interface Surroundings {
  */
 export async function loadModel(
   source: ModelSource,
-  { limits, cores, profiles, budget = LOAD_BUDGET, ended }: Surroundings,
+  { limits, cores, polling, profiles, budget = LOAD_BUDGET, ended }: Surroundings,
   observer: ModelObserver,
 ): Promise<Model> {
   const { name, version, config, labels } = source;
@@ -67,7 +70,7 @@ export async function loadModel(
   const start = async ({ instances, threads }: EnginePlan, observed: boolean) => {
     if (ended?.aborted) throw new ServingError('SERVER_STOPPING', 'The server is shutting down.');
     const heard = observed ? observer : UNOBSERVED;
-    const pool = await startEngines({ ...source, content, alone }, { instances, threads }, limits, heard, ended);
+    const pool = await startEngines({ ...source, content, alone }, { instances, threads }, polling, heard, ended);
     ended?.addEventListener('abort', () => void pool.close(), { signal: loaded.signal });
     return pool;
   };
@@ -182,7 +185,7 @@ async function findProfile(
 async function startEngines(
   source: ModelSource & { readonly alone: boolean },
   { instances, threads }: EnginePlan,
-  limits: CpuLimits,
+  polling: BusyPolling | undefined,
   observer: EngineObserver,
   ended: AbortSignal | undefined,
 ): Promise<EnginePool> {
@@ -190,8 +193,7 @@ async function startEngines(
   const { executionProviders, loadLimitMs, runLimitMs, maxEngineBytes } = config.settings;
   const session = { modelPath: path, executionProviders, intraOpNumThreads: threads };
   try {
-    const busyPolling = coresOf(limits) > 1;
-    const options = { session, content, alone, instances, loadLimitMs, runLimitMs, maxEngineBytes, busyPolling };
+    const options = { session, content, alone, instances, loadLimitMs, runLimitMs, maxEngineBytes, polling };
     return await EnginePool.start(options, observer, ended);
   } catch (error) {
     // The runtime's messages name files; the index must not.

@@ -1,17 +1,23 @@
 // Who is let in: the cheapest refusals, before anything is decoded or queued.
 
 import { ServingError } from '../errors.ts';
+import type { IdleTime } from './idle-time.ts';
 
 export class Admission {
   #maxInFlightBytes: number;
+  #idleTime: IdleTime | undefined;
   #bytes = 0;
   #requests = 0;
   #draining = false;
   #closed: PromiseWithResolvers<void> | undefined;
 
-  /** @param maxInFlightBytes bodies of all requests inside at most; one larger request alone is still let in */
-  constructor(maxInFlightBytes: number) {
+  /**
+   * @param maxInFlightBytes bodies of all requests inside at most; one larger request alone is still let in
+   * @param idleTime hears when nobody is inside
+   */
+  constructor(maxInFlightBytes: number, idleTime?: IdleTime) {
     this.#maxInFlightBytes = maxInFlightBytes;
+    this.#idleTime = idleTime;
   }
 
   get requests(): number {
@@ -39,14 +45,15 @@ export class Admission {
       const limit = `${this.#maxInFlightBytes} bytes of requests are inside already (maxInFlightBytes)`;
       throw new ServingError('QUEUE_FULL', `The server is full: ${limit}. Retry later.`, { retryAfterMs: 1000 });
     }
-    this.#requests++;
+    if (this.#requests++ === 0) this.#idleTime?.ended();
     this.#bytes += bytes;
   }
 
   leave(bytes: number): void {
-    this.#requests--;
     this.#bytes -= bytes;
-    if (this.#requests === 0) this.#closed?.resolve();
+    if (--this.#requests > 0) return;
+    this.#idleTime?.began();
+    this.#closed?.resolve();
   }
 
   /** Lets nobody in any more; resolves when the last request has left. */

@@ -3,6 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { BusyPolling } from '../../src/execution/busy-polling.ts';
 import { Cohort } from '../../src/http/cohort.ts';
+import { Admission } from '../../src/serving/admission.ts';
+import { IdleTime } from '../../src/serving/idle-time.ts';
 
 describe('a cohort', () => {
   test('goes on together, behind everything else of its turn', async () => {
@@ -26,28 +28,79 @@ describe('a cohort', () => {
 });
 
 describe('busy polling', () => {
-  const isTurning = () => process.getActiveResourcesInfo().includes('Immediate');
+  function setUp() {
+    const clock = { now: 0 };
+    const turns: (() => void)[] = [];
+    const polling = new BusyPolling(
+      () => clock.now,
+      (callback) => turns.push(callback),
+    );
+    return { clock, polling, turn: () => turns.shift()?.(), isTurning: () => turns.length > 0 };
+  }
 
-  test('keeps the event loop turning until a short run is back', async () => {
-    const polling = new BusyPolling();
+  test('keeps the event loop turning until a short run is back', () => {
+    const { polling, turn, isTurning } = setUp();
     polling.begin(0.05);
+    turn();
     expect(isTurning()).toBe(true);
     polling.end();
-    await new Promise(setImmediate);
+    turn();
     expect(isTurning()).toBe(false);
   });
 
-  test('gives up on an engine that is held up', async () => {
-    const polling = new BusyPolling();
+  test('gives up on what is held up', () => {
+    const { clock, polling, turn, isTurning } = setUp();
     polling.begin(0.05);
-    await expect.poll(isTurning).toBe(false);
-    polling.end();
-  });
-
-  test('is not for longer runs, nor for what is not known yet', () => {
-    const polling = new BusyPolling();
-    polling.begin(5);
-    polling.begin(Number.POSITIVE_INFINITY);
+    clock.now = 5;
+    turn();
     expect(isTurning()).toBe(false);
   });
+
+  test('is not for what takes long, nor for what is not known yet', () => {
+    const { polling, isTurning } = setUp();
+    for (const expectedMs of [5, Number.POSITIVE_INFINITY]) {
+      polling.begin(expectedMs);
+      expect(isTurning()).toBe(false);
+      polling.end();
+    }
+  });
+
+  test('ends when something else is awaited too, which needs the core', () => {
+    const { polling, turn, isTurning } = setUp();
+    polling.begin(0.05);
+    polling.begin(30);
+    turn();
+    expect(isTurning()).toBe(false);
+    polling.begin(0.05);
+    expect(isTurning()).toBe(false);
+  });
+
+  test('turns in the event loop itself unless told otherwise', async () => {
+    const polling = new BusyPolling(() => performance.now());
+    const isTurning = () => process.getActiveResourcesInfo().includes('Immediate');
+    polling.begin(0.05);
+    expect(isTurning()).toBe(true);
+    await expect.poll(isTurning).toBe(false);
+  });
+});
+
+test('the next request is expected after as long a time as the last was idle', () => {
+  const clock = { now: 0 };
+  const heard: (number | 'end')[] = [];
+  const waiting = { begin: (ms: number) => heard.push(ms), end: () => heard.push('end') };
+  const admission = new Admission(100, new IdleTime(waiting, () => clock.now));
+  const idle = [3, 0.2, 8];
+  admission.admit(1);
+  for (const ms of idle) {
+    // Whoever comes while another is inside changes nothing.
+    admission.admit(1);
+    admission.leave(1);
+    admission.leave(1);
+    clock.now += ms;
+    admission.admit(1);
+  }
+  const [first, ...rest] = heard.filter((each) => each !== 'end');
+  expect(first).toBe(Number.POSITIVE_INFINITY);
+  expect(rest).toEqual([expect.closeTo(3), expect.closeTo(0.2)]);
+  expect(heard.filter((each) => each === 'end')).toHaveLength(idle.length);
 });
