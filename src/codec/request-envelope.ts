@@ -6,7 +6,8 @@ import { DATATYPE_NAMES, type Datatype } from '../tensor/datatype.ts';
 import { allocate, elementCount, type Tensor, type TensorData } from '../tensor/tensor.ts';
 import type { DecodedRequest, EncodedOutput } from './codec.ts';
 import { readElements } from './json-elements.ts';
-import { type JsonRange, liftJson } from './lifted-json.ts';
+import type { JsonRange } from './lifted-json.ts';
+import { RecentDocuments } from './recent-documents.ts';
 import {
   checkCount,
   checkParameters,
@@ -28,12 +29,12 @@ const LETTER_N = 0x6e;
 /** Elements of one tensor at most, whatever its shape says. */
 const MOST_ELEMENTS = 2 ** 28;
 
+const documents = new RecentDocuments(isTensorData, checkEnvelope, ({ id }) => !id);
+
 /** @throws ServingError INVALID_REQUEST or INVALID_INPUT */
 export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedRequest {
   const bytes = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
-  const { value, ranges } = liftJson(bytes, isTensorData);
-  const request = checkEnvelope(value);
-  checkParameters(request.parameters);
+  const { value: request, ranges } = documents.read(bytes);
   const inputs = new Map<string, Tensor>();
   let strings = 0;
   for (const input of request.inputs) {
@@ -60,10 +61,13 @@ function isTensorData(path: readonly string[]): boolean {
 function checkEnvelope(request: unknown): z.output<typeof inferRequest> {
   if (isPlainRequest(request)) return request;
   checkCounts(request);
-  const result = inferRequest.safeParse(request);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw invalid(`Unable to parse '${printPath(issue?.path ?? [])}': ${issue?.message}`);
+  const { success, data, error } = inferRequest.safeParse(request);
+  if (!success) {
+    const [issue] = error.issues;
+    throw invalid(`Unable to parse '${printPath(issue?.path ?? [])}': ${issue?.message}`);
+  }
+  checkParameters(data.parameters);
+  return data;
 }
 
 /** Before the schema looks at each member: its verdict on a long list of wrong ones would take far more memory than the list. */

@@ -6,7 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 export interface PlainRequest {
   readonly model: string;
   readonly version: string | undefined;
-  /** By lower-case name. */
+  /** By lower-case name, without the body's length. */
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
@@ -15,49 +15,70 @@ const REQUEST_LINE = /^POST \/v2\/models\/([\w.~-]{1,128})(?:\/versions\/([\w.~-
 /** Values neither begin nor end with a space; names with an underscore are read differently by proxies. */
 const HEADER_LINE = /^([A-Za-z][A-Za-z0-9-]{0,63}): ?((?:[!-~](?:[ -~]*[!-~])?)?)$/;
 const LENGTH = /^(?:0|[1-9][0-9]{0,6})$/;
+const LENGTH_HEADER = /\r\ncontent-length: ?/i;
+const MOST_DIGITS = 7;
+const ZERO = 0x30;
 /** They change how the message is read, or what is to be done before it is answered. */
 const NOT_PLAIN = ['transfer-encoding', 'content-encoding', 'expect', 'upgrade', 'te', 'trailer'];
 const MOST_HEADERS = 64;
 const LARGEST_HEAD_BYTES = 8 * 1024;
 const END = '\r\n\r\n';
 
-type Head = Omit<PlainRequest, 'body'> & { readonly bytes: Buffer; readonly contentLength: number };
+/** A head, and the bytes that it has on both sides of the length: of the heads of one client all else is mostly the same. */
+type Head = Omit<PlainRequest, 'body'> & { readonly before: Buffer; readonly after: Buffer };
 
-/** Reads the requests of one connection, whose heads are mostly the same. */
+/** Reads the requests of one connection. */
 export class PlainRequestReader {
   #last: Head | undefined;
 
   /** @returns undefined unless the bytes are a whole plain request, with a body of at most so many, and nothing else */
   read(bytes: Buffer, maxBodyBytes: number): PlainRequest | undefined {
-    const last = this.#last;
-    const head = last && startsWith(bytes, last.bytes) ? last : readHead(bytes);
-    this.#last = head;
-    if (!head || bytes.length !== head.bytes.length + head.contentLength) return undefined;
-    if (head.contentLength > maxBodyBytes) return undefined;
-    const { model, version, headers } = head;
-    return { model, version, headers, body: bytes.subarray(head.bytes.length) };
+    let start = this.#last && startOfBody(bytes, this.#last);
+    if (start === undefined) {
+      this.#last = readHead(bytes);
+      start = this.#last && startOfBody(bytes, this.#last);
+    }
+    if (start === undefined || bytes.length - start > maxBodyBytes) return undefined;
+    const { model, version, headers } = this.#last!;
+    return { model, version, headers, body: bytes.subarray(start) };
   }
 }
 
-function startsWith(bytes: Buffer, start: Buffer): boolean {
-  return bytes.length >= start.length && bytes.compare(start, 0, start.length, 0, start.length) === 0;
+/** Where the body begins, if the bytes have this head and a body of the length that stands in it. */
+function startOfBody(bytes: Buffer, { before, after }: Head): number | undefined {
+  if (!hasAt(bytes, 0, before)) return undefined;
+  let at = before.length;
+  let length = 0;
+  for (; at < before.length + MOST_DIGITS && isDigit(bytes[at]!); at++) length = length * 10 + bytes[at]! - ZERO;
+  const leadingZero = bytes[before.length] === ZERO && at > before.length + 1;
+  if (at === before.length || leadingZero || !hasAt(bytes, at, after)) return undefined;
+  const start = at + after.length;
+  return bytes.length === start + length ? start : undefined;
+}
+
+function hasAt(bytes: Buffer, at: number, part: Buffer): boolean {
+  const end = at + part.length;
+  return bytes.length >= end && bytes.compare(part, 0, part.length, at, end) === 0;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= ZERO + 9;
 }
 
 function readHead(bytes: Buffer): Head | undefined {
   const end = bytes.subarray(0, LARGEST_HEAD_BYTES).indexOf(END, 0, 'latin1');
   if (end < 0) return undefined;
-  const [requestLine, ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
+  const text = bytes.toString('latin1', 0, end);
+  const [requestLine, ...lines] = text.split('\r\n');
   const [, model, version] = REQUEST_LINE.exec(requestLine!) ?? [];
   const headers = readHeaders(lines);
   if (model === undefined || !headers) return undefined;
-  // A copy: the memory of what a socket reads is used for more than this.
-  return {
-    model,
-    version,
-    headers,
-    bytes: Buffer.from(bytes.subarray(0, end + END.length)),
-    contentLength: Number(headers['content-length']),
-  };
+  const lengthHeader = LENGTH_HEADER.exec(text)!;
+  const lengthAt = lengthHeader.index + lengthHeader[0].length;
+  // Copies: the memory of what a socket reads is used for more than this.
+  const part = (from: number, to: number) => Buffer.from(bytes.subarray(from, to));
+  const after = part(bytes.indexOf('\r\n', lengthAt, 'latin1'), end + END.length);
+  return { model, version, headers, before: part(0, lengthAt), after };
 }
 
 function readHeaders(lines: readonly string[]): IncomingHttpHeaders | undefined {
@@ -69,8 +90,8 @@ function readHeaders(lines: readonly string[]): IncomingHttpHeaders | undefined 
     if (key === undefined || key in headers) return undefined;
     headers[key] = value!;
   }
-  const { host, connection = 'keep-alive' } = headers;
-  if (!host || connection.toLowerCase() !== 'keep-alive' || !LENGTH.test(headers['content-length'] ?? ''))
-    return undefined;
+  const { host, connection = 'keep-alive', 'content-length': length } = headers;
+  if (!host || connection.toLowerCase() !== 'keep-alive' || !LENGTH.test(length ?? '')) return undefined;
+  delete headers['content-length'];
   return NOT_PLAIN.some((name) => name in headers) ? undefined : headers;
 }
