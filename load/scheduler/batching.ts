@@ -1,13 +1,20 @@
 // Batching is never slower than no batching: the server as it comes beside the same with `batching: off`, for every model
-// and number of connections, in turns.
+// and number of connections.
+//
+//   round  both started · warmed up · each scenario: on off off on · ended       next round: off on on off
+//
+// Two processes of one server differ by up to a tenth, as their code was compiled and laid out: so each round has its own two.
 
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MODELS, modelPath, writeModels } from '../models.ts';
 import { seededRandom } from '../random.ts';
+import type { ServerProcess } from '../server-process.ts';
+import type { TaskProcess } from '../task-process.ts';
 import { binaryRequest, type LoadTensor, picture, tokens } from './heavy-models.ts';
 import { inferUrl, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
+import type { SendResult, SendTask } from './sender.ts';
 import { median, quantile, timesOf } from './statistics.ts';
 
 const CONNECTIONS = [1, 4, 16, 64];
@@ -24,66 +31,95 @@ const ROWS: Record<string, readonly LoadTensor[]> = {
 const OTHER_ENCODER = 'other-encoder';
 const WANTED = { throughput: 0.97, p99: 1.1 };
 
+interface Scenario {
+  readonly model: string;
+  readonly tensors: readonly LoadTensor[];
+  readonly connections: number;
+}
+
+interface Figures {
+  readonly rowsPerSecond: number;
+  readonly p99: number;
+}
+
+/** With batching, and without, of one round. */
+type Pair = readonly [on: Figures, off: Figures];
+type Servers = readonly [on: ServerProcess, off: ServerProcess];
+
 export const batching: Measure = async ({ models, otherEncoder, rounds, seconds, flags, onProgress }) => {
   writeModels(models);
   if (otherEncoder !== undefined) {
     mkdirSync(join(models, OTHER_ENCODER));
     copyFileSync(otherEncoder, modelPath(models, OTHER_ENCODER));
   }
-  const measured = Object.entries({ ...ROWS, ...(otherEncoder !== undefined && { [OTHER_ENCODER]: ROWS.encoder! }) });
+  const rows = { ...ROWS, ...(otherEncoder !== undefined && { [OTHER_ENCODER]: ROWS.encoder! }) };
+  const scenarios = Object.entries(rows).flatMap(([model, tensors]) =>
+    CONNECTIONS.map((connections) => ({ model, tensors, connections })),
+  );
+  const pairs = new Map<Scenario, Pair[]>(scenarios.map((scenario) => [scenario, []]));
   const sender = startSender();
-  const [on, off] = [await startOrtlet(models, flags), await startOrtlet(models, ['--batching', 'off', ...flags])];
-  const rows: (string | number)[][] = [];
-  const faults: string[] = [];
   try {
-    for (const [model, tensors] of measured) {
-      for (const connections of CONNECTIONS) {
-        const results = { throughput: { on: [], off: [] }, p99: { on: [], off: [] } } as Record<
-          string,
-          Record<string, number[]>
-        >;
-        for (let round = 0; round <= rounds; round++) {
-          const order = [['on', on] as const, ['off', off] as const];
-          for (const [name, server] of round % 2 ? order : order.toReversed()) {
-            const url = inferUrl(server, model);
-            const task = { url: url.href, requests: [binaryRequest(url, tensors)], connections, seconds };
-            const { samples, elapsedMs } = await sender.ask(task);
-            if (round === 0) continue; // Warms both up.
-            const times = timesOf(samples);
-            if (times.length < samples.length)
-              faults.push(`${model}: ${samples.length - times.length} requests failed`);
-            results.throughput![name]!.push((times.length * 1000) / elapsedMs);
-            results.p99![name]!.push(quantile(times, 0.99));
-          }
+    for (let round = 0; round < rounds; round++) {
+      const servers: Servers = [
+        await startOrtlet(models, flags),
+        await startOrtlet(models, ['--batching', 'off', ...flags]),
+      ];
+      const order = round % 2 ? [1, 0, 0, 1] : [0, 1, 1, 0];
+      try {
+        for (const scenario of scenarios) await measure(sender, servers, scenario, [0, 1], seconds / 2);
+        for (const scenario of scenarios) {
+          pairs.get(scenario)!.push(await measure(sender, servers, scenario, order, seconds / 2));
           onProgress();
         }
-        const throughput = median(results.throughput!.on!) / median(results.throughput!.off!);
-        const p99 = median(results.p99!.on!) / median(results.p99!.off!);
-        const kept = throughput >= WANTED.throughput && p99 <= WANTED.p99;
-        rows.push([
-          model,
-          connections,
-          median(results.throughput!.off!),
-          median(results.throughput!.on!),
-          throughput,
-          median(results.p99!.off!),
-          median(results.p99!.on!),
-          p99,
-          kept ? 'yes' : 'no',
-        ]);
+      } finally {
+        await Promise.all(servers.map((server) => server.end()));
       }
     }
   } finally {
     sender.end();
-    await Promise.all([on.end(), off.end()]);
   }
   return {
     title: [
-      `Batching as it comes beside batching off (wanted: throughput >= ${WANTED.throughput}, p99 <= ${WANTED.p99})`,
+      `Batching as it comes beside batching off (wanted: throughput >= ${WANTED.throughput}, p99 <= ${WANTED.p99}), medians of ${rounds} rounds`,
       ...(otherEncoder === undefined ? [`${OTHER_ENCODER} skipped: --other-encoder names no file`] : []),
     ].join('\n'),
     header: ['model', 'connections', 'off rows/s', 'on rows/s', 'ratio', 'off p99 ms', 'on p99 ms', 'ratio', 'kept'],
-    rows,
-    faults,
+    rows: Array.from(pairs, ([scenario, ofScenario]) => summarize(scenario, ofScenario)),
+    faults: [],
   };
 };
+
+/** @param order which of the servers is asked, one after the other, for so many seconds each */
+async function measure(
+  sender: TaskProcess<SendTask, SendResult>,
+  servers: Servers,
+  { model, tensors, connections }: Scenario,
+  order: readonly number[],
+  seconds: number,
+): Promise<Pair> {
+  const results: SendResult[][] = [[], []];
+  for (const which of order) {
+    const url = inferUrl(servers[which]!, model);
+    const task = { url: url.href, requests: [binaryRequest(url, tensors)], connections, seconds };
+    results[which]!.push(await sender.ask(task));
+  }
+  const [on, off] = results.map((ofServer): Figures => {
+    const samples = ofServer.flatMap((result) => result.samples);
+    const times = timesOf(samples);
+    if (times.length < samples.length) throw new Error(`${model}: ${samples.length - times.length} requests failed`);
+    const elapsedMs = ofServer.reduce((sum, result) => sum + result.elapsedMs, 0);
+    return { rowsPerSecond: (times.length * 1000) / elapsedMs, p99: quantile(times, 0.99) };
+  });
+  return [on!, off!];
+}
+
+function summarize({ model, connections }: Scenario, pairs: readonly Pair[]): (string | number)[] {
+  const compare = (figure: keyof Figures) => {
+    const [on, off] = [0, 1].map((which) => median(pairs.map((pair) => pair[which]![figure])));
+    return [off!, on!, median(pairs.map((pair) => pair[0][figure] / pair[1][figure]))] as const;
+  };
+  const throughput = compare('rowsPerSecond');
+  const p99 = compare('p99');
+  const kept = throughput[2] >= WANTED.throughput && p99[2] <= WANTED.p99;
+  return [model, connections, ...throughput, ...p99, kept ? 'yes' : 'no'];
+}

@@ -9,6 +9,7 @@ import { ServingError } from '../errors.ts';
 import { giveBack } from '../tensor/memory.ts';
 import { NotStartedError } from './executor.ts';
 import { encodeFrame, type Frame, FrameReader } from './frames.ts';
+import { SharedMemory } from './shared-memory.ts';
 
 interface Waiting {
   resolve(frame: Frame): void;
@@ -24,17 +25,18 @@ export class EngineProcess {
   #child: ChildProcess;
   /** Not there when the system had no descriptors left for the child. */
   #socket: Duplex | undefined;
+  #memory = SharedMemory.create();
   #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
   /** @param onLog receives each line that the native library prints @param file handed over as descriptor 4 */
   constructor(onLog: (line: string) => void, file?: number) {
     this.#child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ENTRY], {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', file ?? 'ignore'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', file ?? 'ignore', this.#memory?.descriptor ?? 'ignore'],
       env: engineEnvironment(process.env),
     });
     this.#socket = this.#child.stdio?.[3] as Duplex | undefined;
-    const reader = new FrameReader((frame) => this.#settle(frame));
+    const reader = new FrameReader((frame) => this.#settle(frame), this.#memory);
     this.#socket?.on('data', (chunk: Buffer) => {
       reader.push(chunk);
       giveBack(chunk);
@@ -59,11 +61,15 @@ export class EngineProcess {
    * @throws ServingError INFERENCE_FAILED with the runtime's own words as `cause`, ENGINE_FAILED when the child dies first
    * @throws NotStartedError when it dies over an earlier frame, or `at` had passed before it came to this one
    */
-  ask(request: Omit<Frame, 'id' | 'elapsedMs'>): Promise<Frame> {
-    const id = this.#nextId++ & 0xffffffff;
+  ask(request: Omit<Frame, 'id' | 'elapsedMs' | 'offersMemory'>): Promise<Frame> {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0;
+    // While nothing is on its way, either side has read what was in the memory.
+    const isAlone = this.#waiting.size === 0;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      const chunks = encodeFrame({ ...request, id, elapsedMs: 0 });
+      const frame = { ...request, id, elapsedMs: 0, offersMemory: isAlone };
+      const chunks = encodeFrame(frame, isAlone ? this.#memory : undefined);
       if (chunks.length > 1) this.#socket?.cork();
       for (const chunk of chunks) this.#socket?.write(chunk);
       if (chunks.length > 1) this.#socket?.uncork();
@@ -94,6 +100,8 @@ export class EngineProcess {
     running?.reject(new ServingError('ENGINE_FAILED', `The engine ${how}.`));
     for (const { reject } of notStarted) reject(new NotStartedError(`The engine ${how}.`));
     this.#socket?.destroy();
+    this.#memory?.close();
+    this.#memory = undefined;
   }
 }
 

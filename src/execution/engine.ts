@@ -6,16 +6,21 @@ import { readSync, writeFileSync, writevSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { encodeFrame, type Frame, FrameReader, monotonicMs } from './frames.ts';
 import { OnnxSession, type SessionOptions } from './onnx-session.ts';
+import { SharedMemory } from './shared-memory.ts';
 
 const SOCKET = 3;
+const SHARED_MEMORY = 5;
 /** On a saturated machine the server's health, refusals and batching come before the engines' runs. */
 const ENGINE_NICENESS = 5;
 /** Of -1000 to 1000: where memory runs out, the kernel ends an engine, which is replaced, before the server. */
 const OOM_SCORE_ADJUSTMENT = 500;
 
+const NOTHING = { elapsedMs: 0, at: 0, text: '', offersMemory: false, tensors: [] };
+
 const sessions = new Map<number, OnnxSession>();
 const frames: Frame[] = [];
-const reader = new FrameReader((frame) => frames.push(frame));
+const memory = SharedMemory.inherited(SHARED_MEMORY);
+const reader = new FrameReader((frame) => frames.push(frame), memory);
 
 setPriority(ENGINE_NICENESS);
 offerToKernel();
@@ -23,7 +28,7 @@ offerToKernel();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 while (receive()) {
-  for (const frame of frames.splice(0)) send(await answer(frame));
+  for (const frame of frames.splice(0)) send(await answer(frame), frame.offersMemory);
 }
 process.exit(0);
 
@@ -52,7 +57,7 @@ async function answer(frame: Frame): Promise<Frame> {
     return frame.kind === 'load' ? await load(frame) : await run(frame);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    return { kind: 'failed', session, id, elapsedMs: 0, at: 0, text, tensors: [] };
+    return { ...NOTHING, kind: 'failed', session, id, text };
   }
 }
 
@@ -62,7 +67,7 @@ async function load({ session, id, text, tensors }: Frame): Promise<Frame> {
   const loaded = await OnnxSession.load(JSON.parse(text) as SessionOptions, content);
   sessions.set(session, loaded);
   const elapsedMs = performance.now() - startedAt;
-  return { kind: 'loaded', session, id, elapsedMs, at: 0, text: JSON.stringify(loaded.description), tensors: [] };
+  return { ...NOTHING, kind: 'loaded', session, id, elapsedMs, text: JSON.stringify(loaded.description) };
 }
 
 async function run({ session, id, at: beginBy, text, tensors }: Frame): Promise<Frame> {
@@ -70,13 +75,13 @@ async function run({ session, id, at: beginBy, text, tensors }: Frame): Promise<
   if (!target) throw new Error(`session ${session} is not loaded`);
   const at = monotonicMs();
   // Nobody waits for it any more: a frame sent ahead may have stood behind a long run.
-  if (at >= beginBy) return { kind: 'expired', session, id, elapsedMs: 0, at, text: '', tensors: [] };
+  if (at >= beginBy) return { ...NOTHING, kind: 'expired', session, id, at };
   const outputs = await target.run(tensors, text.split(',').map(Number));
-  return { kind: 'result', session, id, elapsedMs: monotonicMs() - at, at, text: '', tensors: outputs };
+  return { ...NOTHING, kind: 'result', session, id, elapsedMs: monotonicMs() - at, at, tensors: outputs };
 }
 
-function send(frame: Frame): void {
-  let chunks = encodeFrame(frame);
+function send(frame: Frame, toMemory: boolean): void {
+  let chunks = encodeFrame(frame, toMemory ? memory : undefined);
   while (chunks.length > 0) chunks = dropWritten(chunks, writevSync(SOCKET, chunks));
 }
 
