@@ -81,14 +81,15 @@ export class CostModel {
   /** Whether a prediction for this work rests on runs of about its size, four times as much or as little at most. @param work from 1 */
   knows(work: number): boolean {
     const below = 31 - Math.clz32(work || 1);
-    return [below - 1, below, below + 1].some((knot) => this.#knots[knot] !== undefined);
+    for (let knot = below - 1; knot <= below + 1; knot++) if (this.#knots[knot] !== undefined) return true;
+    return false;
   }
 
   /** The same with its cores to itself. */
   aloneMs(work: number): number {
     const below = 31 - Math.clz32(work || 1);
-    const [low, high] = [this.#at(below), this.#at(below + 1)];
-    return low + (high - low) * ((work || 1) / 2 ** below - 1);
+    const low = this.#at(below);
+    return low + (this.#at(below + 1) - low) * ((work || 1) / 2 ** below - 1);
   }
 
   /**

@@ -89,8 +89,8 @@ export function encodeFrame(frame: Frame, memory?: SharedMemory): Uint8Array[] {
     for (const dimension of shape) offset = head.writeUInt32LE(dimension, offset);
   });
   if (textBytes > 0) head.write(frame.text, offset);
-  if (!copied) return [head, ...blocks.flatMap(withPadding)];
   if (shared) return [head];
+  if (!copied) return [head, ...blocks.flatMap(withPadding)];
   offset = headBytes;
   for (const block of blocks) {
     head.set(block, offset);
@@ -164,17 +164,16 @@ export class FrameReader {
 
   /** Reads the length, part of which may be staged, and makes the frame's buffer. @returns where the rest begins */
   #begin(chunk: Uint8Array, offset: number): number {
-    const prefix = Buffer.from([
-      ...this.#staging.subarray(0, this.#staged),
-      ...chunk.subarray(offset, offset + 4 - this.#staged),
-    ]);
-    const length = prefix.readUInt32LE(0);
-    invariant(length >= HEADER_BYTES, 'a frame shorter than its header');
-    // Not from the pool: the frame's tensors live on in this buffer.
-    this.#body = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-    this.#body.set(prefix);
-    this.#filled = 4;
     const next = offset + 4 - this.#staged;
+    let length = 0;
+    for (let i = 0; i < 4; i++) {
+      const byte = i < this.#staged ? this.#staging[i]! : chunk[next - 4 + i]!;
+      length += byte * 2 ** (8 * i);
+    }
+    invariant(length >= HEADER_BYTES, 'a frame shorter than its header');
+    // Not from the pool: the frame's tensors live on in this buffer. The length in front is not looked at again.
+    this.#body = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    this.#filled = 4;
     this.#staged = 0;
     return next;
   }

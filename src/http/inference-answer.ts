@@ -1,6 +1,7 @@
 // The answer of one inference, and how it goes out over node:http.
 
 import type { FastifyReply } from 'fastify';
+import type { InferenceTimings } from '../inference.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 
 /** What is sent with status 200. */
@@ -33,4 +34,23 @@ export function send(reply: FastifyReply, { headers, body, blobs, bytes }: Answe
     raw.end();
   } else if (typeof body === 'string' || body.byteLength > SMALL_BODY_BYTES) raw.end(body);
   else raw.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
+}
+
+/** W3C Server Timing, durations in milliseconds. */
+export function serverTiming(decodeMs: number, { queueMs, computeMs }: InferenceTimings, encodeMs: number): string {
+  const [decode, encode] = [printMs(decodeMs), printMs(encodeMs)];
+  return `decode;dur=${decode}, queue;dur=${printMs(queueMs)}, compute;dur=${printMs(computeMs)}, encode;dur=${encode}`;
+}
+
+/** '' to '.999': printing a double takes longer than all else of such a time. */
+const FRACTIONS = Array.from({ length: 1000 }, (_, i) => String(i / 1000).slice(1));
+
+function printMs(ms: number): string {
+  const microseconds = Math.round(Math.max(0, ms) * 1000);
+  return `${Math.floor(microseconds / 1000)}${FRACTIONS[microseconds % 1000]}`;
+}
+
+/** Rounded to whole microseconds. */
+export function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DecodedRequest, EncodedBody } from '../codec/codec.ts';
 import { ServingError } from '../errors.ts';
-import type { CancelSignal, InferenceResponse, InferenceTimings } from '../inference.ts';
+import type { CancelSignal, InferenceResponse } from '../inference.ts';
 import type { Model } from '../model/model.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { TraceLevel, Tracing } from '../observability/tracing.ts';
@@ -13,8 +13,8 @@ import { giveBackTensors } from '../tensor/memory.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { type BodyLimits, type BodyMemory, type Expectation, readBody } from './body.ts';
 import { Cohort } from './cohort.ts';
-import { packBody } from './compression.ts';
-import { type Answer, send } from './inference-answer.ts';
+import { type PackedBody, packBody } from './compression.ts';
+import { type Answer, send, serverTiming, toMicroseconds } from './inference-answer.ts';
 import { limitsOf } from './inference-limits.ts';
 import type { PlainAnswer } from './plain-connections.ts';
 import type { PlainRequest } from './plain-request.ts';
@@ -102,8 +102,9 @@ export class InferenceExchange {
       body = undefined;
     }
     const signal = new ConnectionSignal(reply);
-    const received = { id, headers, resolve, decoded, size, receivedAt, signal };
-    const answer = await this.#infer(received, dialect);
+    const received = { id, headers, resolve, decoded, size, receivedAt, decodedAt: performance.now(), signal };
+    // Awaited though it is mostly there: so all of a batch are encoded before the first is written.
+    const answer = await this.#encode(received, await this.#infer(received), dialect);
     if (this.#dataPlane.draining) answer.headers.push('connection', 'close');
     if (answer.bytes <= COUNTED_BYTES) return send(reply, answer);
     this.#transfers.reserve(answer.bytes);
@@ -123,59 +124,69 @@ export class InferenceExchange {
     const receivedAt = performance.now();
     const decoding = dialect.decode(body, headers, resolve);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
-    const received = { id, headers, resolve, decoded, size: body.length, receivedAt, signal };
-    const answer = await this.#infer(received, dialect);
+    const decodedAt = performance.now();
+    const received = { id, headers, resolve, decoded, size: body.length, receivedAt, decodedAt, signal };
+    const answering = this.#encode(received, await this.#infer(received), dialect);
+    const answer = answering instanceof Promise ? await answering : answering;
     if (answer.bytes <= COUNTED_BYTES) return { status: 200, ...answer };
     this.#transfers.reserve(answer.bytes);
     return { status: 200, ...answer, taken: () => this.#taken(answer) };
   }
 
-  /** From the decoded request to the headers and the body of its answer. */
-  async #infer<Request extends DecodedRequest>(
-    { id, headers, resolve, decoded, size, receivedAt, signal }: Received<Request>,
-    dialect: Dialect<Request>,
-  ): Promise<Answer> {
+  /** From the decoded request to the queue nothing is awaited: a reload cannot retire the model in between. */
+  #infer(received: Received<DecodedRequest>): Promise<InferenceResponse> {
+    const { headers, resolve, decoded, size, receivedAt, signal } = received;
     if (size > this.#maxBodyBytes / MOST_EXPANSION) checkExpanded(decoded, this.#maxBodyBytes);
-    const decodedAt = performance.now();
-
-    // From here to the queue nothing is awaited: a reload cannot retire the model in between.
     const model = resolve();
     const context = { signal, ...limitsOf(headers, decoded, receivedAt, model.facts) };
     const answering = this.#dataPlane.infer(model, decoded, context, size);
-    const response = await (size > COUNTED_BYTES ? givingBack(answering, decoded, signal) : answering);
+    return size > COUNTED_BYTES ? givingBack(answering, decoded, signal) : answering;
+  }
 
+  #encode<Request extends DecodedRequest>(
+    received: Received<Request>,
+    response: InferenceResponse,
+    dialect: Dialect<Request>,
+  ): Answer | Promise<Answer> {
     const answeredAt = performance.now();
-    const encoded = dialect.encode(response, decoded);
-    const accepted = dialect.unpacked ? undefined : (headers['accept-encoding'] as string | undefined);
+    const encoded = dialect.encode(response, received.decoded);
+    const accepted = dialect.unpacked ? undefined : (received.headers['accept-encoding'] as string | undefined);
     const packing = packBody(accepted, encoded);
-    const { body, blobs, headers: packed } = packing instanceof Promise ? await packing : packing;
-    const { timings } = response;
-    const answer = [
+    if (!(packing instanceof Promise)) return this.#describe(received, response, encoded, packing, answeredAt);
+    return packing.then((packed) => this.#describe(received, response, encoded, packed, answeredAt));
+  }
+
+  #describe(
+    { id, decoded, receivedAt, decodedAt }: Received<DecodedRequest>,
+    response: InferenceResponse,
+    { contentType, headerLength }: EncodedBody,
+    { body, blobs, headers: packed }: PackedBody,
+    answeredAt: number,
+  ): Answer {
+    const { model, version, timings, outputs } = response;
+    const headers = [
       'content-type',
-      encoded.contentType,
+      contentType,
       'x-request-id',
       id,
       'server-timing',
       serverTiming(decodedAt - receivedAt, timings, performance.now() - answeredAt),
       'ortlet-model-version',
-      response.version,
+      version,
       'ortlet-batch-rows',
       String(timings.batchRows),
       'ortlet-dispatch-reason',
       timings.dispatchReason,
       ...packed,
     ];
-    if (encoded.headerLength !== undefined) answer.push(HEADER_LENGTH, String(encoded.headerLength));
-    if (this.#logger.isLevelEnabled('debug')) {
-      this.#logger.debug({ requestId: id, model: model.name, timings }, 'request answered');
-    }
-    const traced = this.#tracing.sample(model.name);
+    if (headerLength !== undefined) headers.push(HEADER_LENGTH, String(headerLength));
+    if (this.#logger.isLevelEnabled('debug')) this.#logger.debug({ requestId: id, model, timings }, 'request answered');
+    const traced = this.#tracing.sample(model);
     if (traced.length > 0) {
       this.#logger.info({ requestId: id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
     }
     const bytes = blobs.reduce((sum, blob) => sum + blob.byteLength, body.length);
-    // Who awaits this goes on when those of the batch that are not encoded yet have been.
-    return { headers: answer, body, blobs, bytes, outputs: response.outputs };
+    return { headers, body, blobs, bytes, outputs };
   }
 
   /** Of a large answer: nothing of it is still to be sent. */
@@ -193,8 +204,9 @@ interface Received<Request> {
   readonly decoded: Request;
   /** Bytes of the body. */
   readonly size: number;
-  /** Instant in milliseconds. */
+  /** Instants in milliseconds. */
   readonly receivedAt: number;
+  readonly decodedAt: number;
   readonly signal: CancelSignal;
 }
 
@@ -277,14 +289,4 @@ class ConnectionSignal implements CancelSignal {
       this.onabort?.();
     });
   }
-}
-
-/** W3C Server Timing, durations in milliseconds. */
-function serverTiming(decodeMs: number, { queueMs, computeMs }: InferenceTimings, encodeMs: number): string {
-  const [decode, queue, compute, encode] = [decodeMs, queueMs, computeMs, encodeMs].map(toMicroseconds);
-  return `decode;dur=${decode}, queue;dur=${queue}, compute;dur=${compute}, encode;dur=${encode}`;
-}
-
-function toMicroseconds(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

@@ -152,6 +152,14 @@ export class Metrics {
     const batchRows = distribution('ortlet_batch_rows');
     // Counters begin at 0, not at their first event, which increase() and rate() would not see.
     const answered = tally('ortlet_requests_total', { outcome: 'ok' });
+    const batches = new Map<string, { value: number }>();
+    const batchesOf = (reason: string) => {
+      const known = batches.get(reason);
+      if (known) return known;
+      const added = tally('ortlet_batches_total', { reason });
+      batches.set(reason, added);
+      return added;
+    };
     const padding = distribution('ortlet_batch_padding_ratio');
     const predictionError = distribution('ortlet_prediction_error_ratio');
     const lateRuns = tally('ortlet_late_runs_total');
@@ -172,7 +180,7 @@ export class Metrics {
         padding.observe(padded);
         if (predictedMs > 0) predictionError.observe(Math.abs(predictedMs - engineMs) / engineMs);
         lateRuns.value += late;
-        tally('ortlet_batches_total', { reason }).value++;
+        batchesOf(reason).value++;
       },
       batchFailed() {
         failures.value++;

@@ -18,7 +18,7 @@ const kinds = Object.keys(FRAME_KINDS) as FrameKind[];
 const frame: fc.Arbitrary<Frame> = fc.record({
   kind: fc.constantFrom(...kinds),
   session: fc.nat(),
-  id: fc.nat(),
+  id: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   elapsedMs: fc.double({ noNaN: true }),
   at: fc.double({ noNaN: true }),
   text: fc.string(),

@@ -47,16 +47,14 @@ export function answerPlainRequests(
   errors: ErrorAnswers,
   newRequestId: (request: Pick<PlainRequest, 'headers'>) => string,
 ): PlainHandler {
-  return async (request, signal) => {
+  return (request, signal) => {
     const id = newRequestId(request);
-    try {
-      return await exchange.answerPlain(request, id, signal, dialect);
-    } catch (error) {
+    return exchange.answerPlain(request, id, signal, dialect).catch(async (error: Error) => {
       const route = `/v2/models/:model${request.version === undefined ? '' : '/versions/:version'}/infer`;
       const failed = { id, method: 'POST', route, bodyLimit: undefined };
-      const answer = await new Promise<ErrorAnswer>((resolve) => errors.answer(error as Error, failed, resolve));
+      const answer = await new Promise<ErrorAnswer>((resolve) => errors.answer(error, failed, resolve));
       return { ...answer, headers: [...answer.headers, 'x-request-id', id] };
-    }
+    });
   };
 }
 
