@@ -1,7 +1,7 @@
 // Batching is never slower than no batching: the server as it comes beside the same with `batching: off`, for every model
 // and number of connections.
 //
-//   round  both started · warmed up · each scenario: on off off on · ended       next round: off on on off
+//   round  both started · each scenario: warmed up, on off off on · ended       next round: off on on off
 //
 // Two processes of one server differ by up to a tenth, as their code was compiled and laid out: so each round has its own two.
 
@@ -66,8 +66,8 @@ export const batching: Measure = async ({ models, otherEncoder, rounds, seconds,
       ];
       const order = round % 2 ? [1, 0, 0, 1] : [0, 1, 1, 0];
       try {
-        for (const scenario of scenarios) await measure(sender, servers, scenario, [0, 1], seconds / 2);
         for (const scenario of scenarios) {
+          await measure(sender, servers, scenario, order, seconds / 4);
           pairs.get(scenario)!.push(await measure(sender, servers, scenario, order, seconds / 2));
           onProgress();
         }

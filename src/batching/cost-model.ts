@@ -106,11 +106,14 @@ export class CostModel {
   }
 
   #knee(most: number): number {
-    const tried = Object.keys(this.#knots).map((knot) => 2 ** Number(knot));
-    const costs = tried.map((work) => this.aloneMs(work) / work);
-    const best = Math.min(...costs);
-    const knee = tried.find((_, i) => costs[i]! <= best * (1 + KNEE_GAIN));
-    return knee === undefined || knee === tried.at(-1) ? most : Math.min(most, knee);
+    // Asked for after every run: loops, because arrays of what was tried took longer than all else that a run teaches.
+    const costOf = (knot: number) => (this.#knots[knot] ?? Number.POSITIVE_INFINITY) / 2 ** knot;
+    const last = this.#knots.length - 1;
+    let best = Number.POSITIVE_INFINITY;
+    for (let knot = 0; knot <= last; knot++) best = Math.min(best, costOf(knot));
+    let knee = 0;
+    while (knee < last && !(costOf(knee) <= best * (1 + KNEE_GAIN))) knee++;
+    return knee === last || last < 0 ? most : Math.min(most, 2 ** knee);
   }
 
   #learn(work: number, ms: number, rate: number): void {

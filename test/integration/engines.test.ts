@@ -270,17 +270,20 @@ test('an engine is the first that the kernel ends where memory runs out', async 
   expect(Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'))).toBeGreaterThanOrEqual(500);
 });
 
-test.skipIf(!existsSync('/dev/shm'))('large tensors go through memory that an engine shares with the server', async () => {
-  using repository = repositoryOf({ 'm.onnx': identity('float', ['batch', 40_000]) });
-  const lines: string[] = [];
-  await using server = await serverOf(repository.path, {}, lines);
-  const memory = `/proc/${enginePids(lines, 'm').at(-1)}/fd/5`;
-  expect(readlinkSync(memory)).toMatch(/^\/dev\/shm\/ortlet-\S+ \(deleted\)$/);
-  const data = Array.from({ length: 40_000 }, (_, i) => i);
-  for (const rows of [1, 2]) {
-    const sent = Array.from({ length: rows }, () => data).flat();
-    const { body } = await server.infer('m', [x('FP32', [rows, 40_000], sent)]);
-    expect(body.outputs[0]!.data).toEqual(sent);
-    expect(statSync(memory).size).toBeGreaterThanOrEqual(4 * sent.length);
-  }
-});
+test.skipIf(!existsSync('/dev/shm'))(
+  'large tensors go through memory that an engine shares with the server',
+  async () => {
+    using repository = repositoryOf({ 'm.onnx': identity('float', ['batch', 40_000]) });
+    const lines: string[] = [];
+    await using server = await serverOf(repository.path, {}, lines);
+    const memory = `/proc/${enginePids(lines, 'm').at(-1)}/fd/5`;
+    expect(readlinkSync(memory)).toMatch(/^\/dev\/shm\/ortlet-\S+ \(deleted\)$/);
+    const data = Array.from({ length: 40_000 }, (_, i) => i);
+    for (const rows of [1, 2]) {
+      const sent = Array.from({ length: rows }, () => data).flat();
+      const { body } = await server.infer('m', [x('FP32', [rows, 40_000], sent)]);
+      expect(body.outputs[0]!.data).toEqual(sent);
+      expect(statSync(memory).size).toBeGreaterThanOrEqual(4 * sent.length);
+    }
+  },
+);
