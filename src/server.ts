@@ -10,7 +10,7 @@ import type { FastifyInstance } from 'fastify';
 import { CoreShare } from './batching/core-share.ts';
 import { readCertificates } from './config/certificates.ts';
 import type { Settings } from './config/schema.ts';
-import { BusyPolling } from './execution/busy-polling.ts';
+import { busyPolling } from './execution/busy-polling.ts';
 import { coresOf, readCpuLimits, shareLimits } from './execution/cpu-plan.ts';
 import { type App, createApp } from './http/app.ts';
 import { readiness } from './http/routes/health.ts';
@@ -84,8 +84,7 @@ export async function createServer(
   const ended = new AbortController();
   const now = () => performance.now();
   const limits = shareLimits(readCpuLimits(), settings.replicas);
-  // With one core it would keep the engines from running.
-  const polling = coresOf(limits) > 1 ? new BusyPolling(now) : undefined;
+  const polling = busyPolling(coresOf(limits), now);
   const cores = new CoreShare(coresOf(limits), now);
   const surroundings = { limits, cores, polling, profiles: settings.profiles, ended: ended.signal };
   const registry = createRegistry(settings, metrics, logger, surroundings);

@@ -4,6 +4,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { CoreShare } from '../batching/core-share.ts';
 import { SettingsError } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
+import { busyPolling } from '../execution/busy-polling.ts';
 import { coresOf, readCpuLimits, shareLimits } from '../execution/cpu-plan.ts';
 import { modelFileOf } from '../model/config.ts';
 import { loadModel, type ModelObserver } from '../model/loader.ts';
@@ -28,9 +29,16 @@ export async function tune(settings: Settings, name: string | undefined): Promis
   checkWritable(settings.profiles);
   const limits = shareLimits(readCpuLimits(), settings.replicas);
   const cores = coresOf(limits);
-  const share = new CoreShare(cores, () => performance.now());
+  const now = () => performance.now();
+  const surroundings = {
+    limits,
+    cores: new CoreShare(cores, now),
+    polling: busyPolling(cores, now),
+    profiles: undefined,
+    budget: BUDGET,
+  };
   process.stderr.write(`Measuring '${source.name}' version ${source.version} on ${cores} core(s), some seconds …\n`);
-  const model = await loadModel(source, { limits, cores: share, profiles: undefined, budget: BUDGET }, SILENT);
+  const model = await loadModel(source, surroundings, SILENT);
   await model.close();
   const { tuning, batching } = model.facts;
   if (tuning.curve.length === 0) throw new SettingsError(`'${name}' cannot be tuned: ${batching.reason}`);

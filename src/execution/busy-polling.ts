@@ -9,6 +9,11 @@ const LONGEST_EXPECTED_MS = 0.5;
 /** What is not there by then is held up. In milliseconds. */
 const LONGEST_WAIT_MS = 1;
 
+/** Undefined with one core: awake, the server would keep its engines from running. @param now monotonic clock in milliseconds */
+export function busyPolling(cores: number, now: () => number): BusyPolling | undefined {
+  return cores > 1 ? new BusyPolling(now) : undefined;
+}
+
 export class BusyPolling {
   readonly #now: () => number;
   readonly #turn: (callback: () => void) => void;

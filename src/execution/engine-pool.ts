@@ -20,7 +20,7 @@ export interface EnginePoolOptions extends LoadingOptions {
   readonly instances: number;
   /** A run that takes longer gets its engine killed: there is no other way to stop one. */
   readonly runLimitMs: number;
-  /** Where the server waits for short runs awake; undefined: with one core it would keep the engine from running. */
+  /** Where short runs are waited for awake; undefined: they are not. */
   readonly polling?: BusyPolling | undefined;
 }
 

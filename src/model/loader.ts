@@ -41,8 +41,7 @@ export interface ModelObserver extends BatchObserver, EngineObserver, RequestObs
 export interface Surroundings {
   readonly limits: CpuLimits;
   readonly cores: CoreShare;
-  /** Where the server has more than one core. */
-  readonly polling?: BusyPolling | undefined;
+  readonly polling: BusyPolling | undefined;
   /** Folder of profiles; undefined: everything is measured. */
   readonly profiles: string | undefined;
   /** Time for measuring; undefined: what a quick start allows. */
