@@ -1,5 +1,5 @@
 // The time in which no request is inside. A client that asks one request after the other is back at once, and is waited for
-// awake: the last idle time tells how long the next one will be.
+// awake: the next idle time is taken to be as long as the longer one of the last two, because one alone is often short by chance.
 
 /** Where something awaited is waited for. */
 export interface Waiting {
@@ -12,6 +12,7 @@ export class IdleTime {
   readonly #now: () => number;
   #since: number | undefined;
   #lastMs = Number.POSITIVE_INFINITY;
+  #beforeMs = Number.POSITIVE_INFINITY;
 
   /** @param now monotonic clock in milliseconds */
   constructor(waiting: Waiting, now: () => number) {
@@ -22,12 +23,13 @@ export class IdleTime {
   /** The last request inside has left. */
   began(): void {
     this.#since = this.#now();
-    this.#waiting.begin(this.#lastMs);
+    this.#waiting.begin(Math.max(this.#lastMs, this.#beforeMs));
   }
 
   /** A request has come in. */
   ended(): void {
     if (this.#since === undefined) return;
+    this.#beforeMs = this.#lastMs;
     this.#lastMs = this.#now() - this.#since;
     this.#waiting.end();
   }
