@@ -15,6 +15,7 @@ const ENGINE_NICENESS = 5;
 /** Of -1000 to 1000: where memory runs out, the kernel ends an engine, which is replaced, before the server. */
 const OOM_SCORE_ADJUSTMENT = 500;
 
+/** What an answer has where it says nothing else. */
 const NOTHING = { elapsedMs: 0, at: 0, text: '', offersMemory: false, tensors: [] };
 
 const sessions = new Map<number, OnnxSession>();
