@@ -36,7 +36,7 @@ ${Object.entries(MEASURES)
   .map(([name, { help, rounds, seconds = SECONDS }]) => `  ${name.padEnd(10)} ${help} (${rounds} x ${seconds} s)`)
   .join('\n')}
 
-  --rounds <n>            Rounds, beside one that warms up
+  --rounds <n>            Rounds, beside what warms up
   --seconds <n>           Length of one measurement
   --other-encoder <file>  For batching: one more ONNX model with the inputs input_ids and attention_mask
 

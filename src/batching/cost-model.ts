@@ -106,14 +106,14 @@ export class CostModel {
   }
 
   #knee(most: number): number {
-    // Asked for after every run: loops, because arrays of what was tried took longer than all else that a run teaches.
-    const costOf = (knot: number) => (this.#knots[knot] ?? Number.POSITIVE_INFINITY) / 2 ** knot;
     const last = this.#knots.length - 1;
+    if (last < 0) return most;
+    const costOf = (knot: number) => (this.#knots[knot] ?? Number.POSITIVE_INFINITY) / 2 ** knot;
     let best = Number.POSITIVE_INFINITY;
     for (let knot = 0; knot <= last; knot++) best = Math.min(best, costOf(knot));
     let knee = 0;
     while (knee < last && !(costOf(knee) <= best * (1 + KNEE_GAIN))) knee++;
-    return knee === last || last < 0 ? most : Math.min(most, 2 ** knee);
+    return knee === last ? most : Math.min(most, 2 ** knee);
   }
 
   #learn(work: number, ms: number, rate: number): void {

@@ -31,7 +31,7 @@ export interface Frame {
   readonly at: number;
   /** JSON for control frames, wanted outputs for `run`, the message for `failed`. */
   readonly text: string;
-  /** Of `run`: nothing else is on its way, so the answer's data may be put into the shared memory. */
+  /** Of what is asked: nothing else is on its way, so the answer's data may be put into the shared memory. */
   readonly offersMemory: boolean;
   /** By position in the signature. */
   readonly tensors: readonly (readonly [index: number, tensor: Tensor])[];

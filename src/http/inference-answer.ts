@@ -42,7 +42,7 @@ export function serverTiming(decodeMs: number, { queueMs, computeMs }: Inference
   return `decode;dur=${decode}, queue;dur=${printMs(queueMs)}, compute;dur=${printMs(computeMs)}, encode;dur=${encode}`;
 }
 
-/** '' to '.999': printing a double takes longer than all else of such a time. */
+/** '' to '.999', printed once: every answer has four such times. */
 const FRACTIONS = Array.from({ length: 1000 }, (_, i) => String(i / 1000).slice(1));
 
 function printMs(ms: number): string {

@@ -126,6 +126,7 @@ export class InferenceExchange {
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     const decodedAt = performance.now();
     const received = { id, headers, resolve, decoded, size: body.length, receivedAt, decodedAt, signal };
+    // Not awaited where it is there: the promises between here and the write let the others of the batch be encoded first.
     const answering = this.#encode(received, await this.#infer(received), dialect);
     const answer = answering instanceof Promise ? await answering : answering;
     if (answer.bytes <= COUNTED_BYTES) return { status: 200, ...answer };
@@ -152,11 +153,12 @@ export class InferenceExchange {
     const encoded = dialect.encode(response, received.decoded);
     const accepted = dialect.unpacked ? undefined : (received.headers['accept-encoding'] as string | undefined);
     const packing = packBody(accepted, encoded);
-    if (!(packing instanceof Promise)) return this.#describe(received, response, encoded, packing, answeredAt);
-    return packing.then((packed) => this.#describe(received, response, encoded, packed, answeredAt));
+    if (!(packing instanceof Promise)) return this.#complete(received, response, encoded, packing, answeredAt);
+    return packing.then((packed) => this.#complete(received, response, encoded, packed, answeredAt));
   }
 
-  #describe(
+  /** What is to be sent, and said of it in the log. */
+  #complete(
     { id, decoded, receivedAt, decodedAt }: Received<DecodedRequest>,
     response: InferenceResponse,
     { contentType, headerLength }: EncodedBody,

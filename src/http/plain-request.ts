@@ -14,7 +14,6 @@ export interface PlainRequest {
 const REQUEST_LINE = /^POST \/v2\/models\/([\w.~-]{1,128})(?:\/versions\/([\w.~-]{1,128}))?\/infer HTTP\/1\.1$/;
 /** Values neither begin nor end with a space; names with an underscore are read differently by proxies. */
 const HEADER_LINE = /^([A-Za-z][A-Za-z0-9-]{0,63}): ?((?:[!-~](?:[ -~]*[!-~])?)?)$/;
-const LENGTH = /^(?:0|[1-9][0-9]{0,6})$/;
 const LENGTH_HEADER = /\r\ncontent-length: ?/i;
 const MOST_DIGITS = 7;
 const ZERO = 0x30;
@@ -44,7 +43,7 @@ export class PlainRequestReader {
   }
 }
 
-/** Where the body begins, if the bytes have this head and a body of the length that stands in it. */
+/** Where the body begins, if the bytes have this head, a length without a sign or leading zeros, and a body of that length. */
 function startOfBody(bytes: Buffer, { before, after }: Head): number | undefined {
   if (!hasAt(bytes, 0, before)) return undefined;
   let at = before.length;
@@ -91,7 +90,7 @@ function readHeaders(lines: readonly string[]): IncomingHttpHeaders | undefined 
     headers[key] = value!;
   }
   const { host, connection = 'keep-alive', 'content-length': length } = headers;
-  if (!host || connection.toLowerCase() !== 'keep-alive' || !LENGTH.test(length ?? '')) return undefined;
+  if (!host || connection.toLowerCase() !== 'keep-alive' || length === undefined) return undefined;
   delete headers['content-length'];
   return NOT_PLAIN.some((name) => name in headers) ? undefined : headers;
 }
