@@ -155,7 +155,7 @@ class OrtletPolicy implements SimulatedPolicy {
       requests: this.#queue.length,
       bytes: 0,
       work: this.#queue.work,
-      running: new Set(this.#running ? [this.#running] : []),
+      running: this.#running ? [this.#running] : [],
       engines: 1,
       maxWork: this.#costs.limit(maxBatchSize * maxLength),
       demand: this.#demand.perMs(now),

@@ -15,7 +15,7 @@ export interface QueueLoad {
   /** Of all waiting requests. */
   readonly work: number;
   /** Runs in progress, and when each is expected to end. */
-  readonly running: Iterable<{ readonly endsAt: number }> & { readonly size: number };
+  readonly running: readonly { readonly endsAt: number }[];
   /** Engines that serve now. */
   readonly engines: number;
   /** Largest work of one run. */
@@ -58,7 +58,7 @@ export function refuse(
   }
   // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right. And how soon a
   // dead one is replaced is not known, nor what a run takes that is far larger or smaller than any before.
-  if (load.running.size < load.engines || load.engines === 0 || !costs.calibrated) return undefined;
+  if (load.running.length < load.engines || load.engines === 0 || !costs.calibrated) return undefined;
   const runWork = expectedWork(request, leftMs, load, costs);
   if (!costs.knows(runWork)) return undefined;
   const runMs = costs.predictMs(runWork);

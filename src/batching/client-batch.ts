@@ -50,7 +50,8 @@ export class ClientBatchSplitter implements Scheduler {
     context: InferenceContext,
   ): Promise<ScheduledResult> {
     const signal = new PartSignal(context.signal.aborted);
-    context.signal.onabort = () => signal.abort();
+    const cancel = () => signal.abort();
+    context.signal.onabort = cancel;
     const results: ScheduledResult[] = [];
     const left = parts.entries();
     const worker = async () => {

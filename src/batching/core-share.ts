@@ -21,11 +21,23 @@ export interface CoreRun {
   end(): void;
 }
 
-interface Run {
+class Run implements CoreRun {
   readonly user: CoreUser;
   readonly startedAt: number;
   readonly endsAt: number;
-  crowded: boolean;
+  readonly #onEnd: (run: Run) => void;
+  crowded = false;
+
+  constructor(user: CoreUser, startedAt: number, endsAt: number, onEnd: (run: Run) => void) {
+    this.user = user;
+    this.startedAt = startedAt;
+    this.endsAt = endsAt;
+    this.#onEnd = onEnd;
+  }
+
+  end(): void {
+    this.#onEnd(this);
+  }
 }
 
 /** Runs shorter than this never wait, in milliseconds. */
@@ -37,7 +49,7 @@ export class CoreShare {
   /** Core-milliseconds that each user has had. */
   #used = new Map<CoreUser, number>();
   #active = new Set<CoreUser>();
-  #runs = new Set<Run>();
+  #runs: Run[] = [];
 
   /** @param cores CPUs that the engines may use together @param now monotonic clock in milliseconds */
   constructor(cores: number, now: () => number) {
@@ -78,15 +90,10 @@ export class CoreShare {
   started(user: CoreUser, predictedMs: number): CoreRun {
     this.#activate(user);
     const startedAt = this.#now();
-    const run: Run = { user, startedAt, endsAt: startedAt + predictedMs, crowded: false };
-    this.#runs.add(run);
-    if (this.#runs.size > 1) this.#noteCrowd(user);
-    return {
-      get crowded() {
-        return run.crowded;
-      },
-      end: () => this.#ended(run),
-    };
+    const run = new Run(user, startedAt, startedAt + predictedMs, this.#ended);
+    this.#runs.push(run);
+    if (this.#runs.length > 1) this.#noteCrowd(user);
+    return run;
   }
 
   #noteCrowd(user: CoreUser): void {
@@ -99,14 +106,14 @@ export class CoreShare {
     for (const run of this.#runs) if (run.user.threads > 0) run.crowded = true;
   }
 
-  #ended(run: Run): void {
+  #ended = (run: Run): void => {
     const { user, startedAt } = run;
-    this.#runs.delete(run);
+    this.#runs.splice(this.#runs.indexOf(run), 1);
     const used = this.#used.get(user);
     if (used !== undefined) this.#used.set(user, used + (this.#now() - startedAt) * user.threads);
-    if (!user.wantsToStart() && ![...this.#runs].some((other) => other.user === user)) this.#active.delete(user);
+    if (!user.wantsToStart() && !this.#runs.some((other) => other.user === user)) this.#active.delete(user);
     this.#startNext();
-  }
+  };
 
   /** Time in which a user wanted nothing is not saved up: it comes back with as much as the least of the others has. */
   #activate(user: CoreUser): void {

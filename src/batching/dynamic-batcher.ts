@@ -47,7 +47,8 @@ export class DynamicBatcher implements Scheduler {
   readonly #isolation = new Isolation();
   readonly #deadlines: Deadlines<Entry>;
   readonly #user: CoreUser;
-  readonly #running = new Set<Run>();
+  /** No Set: see docs/architecture.md, what lives as long as a request. */
+  readonly #running: Run[] = [];
   readonly #admission: AdmissionControl;
   readonly #timer: PumpTimer;
   #inFlight = 0;
@@ -71,7 +72,7 @@ export class DynamicBatcher implements Scheduler {
     );
     this.#user = {
       threads: options.threads,
-      wantsToStart: () => this.#queue.length > 0 && this.#running.size < executor.slots,
+      wantsToStart: () => this.#queue.length > 0 && this.#running.length < executor.slots,
       start: () => this.#pump(),
     };
     options.cores.join(this.#user);
@@ -100,12 +101,14 @@ export class DynamicBatcher implements Scheduler {
       const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, this.#axes, now);
       this.#refuse(entry, now);
       this.#isolation.admit(entry);
-      context.signal.onabort = () => this.#settle(entry, cancelled());
+      // By a name: a function that is written where it is assigned to a property is made in V8's old space, and holds what it sees.
+      const cancel = () => this.#settle(entry, cancelled());
+      context.signal.onabort = cancel;
       this.#inFlight++;
       this.#arrivals.arrived(now, windowMs(this.#costs, entry.work));
       this.#deadlines.watch(entry);
       this.#queue.push(entry);
-      this.#engineWasIdle = this.#running.size < this.#executor.engines;
+      this.#engineWasIdle = this.#running.length < this.#executor.engines;
       this.#timer.soon();
     });
   }
@@ -144,7 +147,7 @@ export class DynamicBatcher implements Scheduler {
 
   #pump(): void {
     this.#timer.pumped();
-    while (this.#running.size < this.#executor.slots && this.#sendNext()) {}
+    while (this.#running.length < this.#executor.slots && this.#sendNext()) {}
     this.#report();
   }
 
@@ -200,14 +203,14 @@ export class DynamicBatcher implements Scheduler {
   }
 
   #occasion(): Occasion {
-    if (this.#running.size >= this.#executor.engines) return 'ahead';
+    if (this.#running.length >= this.#executor.engines) return 'ahead';
     return this.#engineWasIdle ? 'idle' : 'slot_freed';
   }
 
   async #run(run: Run): Promise<void> {
     const { batch, dispatchedAt } = run;
     const { entries, beginBy } = batch;
-    this.#running.add(run);
+    this.#running.push(run);
     for (const entry of entries) {
       entry.state = 'running';
       if (entry.deadlineAt === entry.context.deadlineAt) continue;
@@ -225,7 +228,7 @@ export class DynamicBatcher implements Scheduler {
       if (error instanceof NotStartedError) this.#requeue(entries);
       else this.#recover(entries, failed(error));
     }
-    this.#running.delete(run);
+    this.#running.splice(this.#running.indexOf(run), 1);
     this.#engineWasIdle = false;
     // Whoever has something to run may start now: others too, where cores are short.
     run.cores.end();

@@ -12,6 +12,7 @@ import { encodeFrame, type Frame, FrameReader } from './frames.ts';
 import { SharedMemory } from './shared-memory.ts';
 
 interface Waiting {
+  readonly id: number;
   resolve(frame: Frame): void;
   reject(error: Error): void;
 }
@@ -26,7 +27,8 @@ export class EngineProcess {
   /** Not there when the system had no descriptors left for the child. */
   #socket: Duplex | undefined;
   #memory = SharedMemory.create();
-  #waiting = new Map<number, Waiting>();
+  /** In the order of their frames. */
+  #waiting: Waiting[] = [];
   #nextId = 1;
 
   /** @param onLog receives each line that the native library prints @param file handed over as descriptor 4 */
@@ -65,9 +67,9 @@ export class EngineProcess {
     const id = this.#nextId;
     this.#nextId = (id + 1) >>> 0;
     // While nothing is on its way, either side has read what was in the memory.
-    const isAlone = this.#waiting.size === 0;
+    const isAlone = this.#waiting.length === 0;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.push({ id, resolve, reject });
       const frame = { ...request, id, elapsedMs: 0, offersMemory: isAlone };
       const chunks = encodeFrame(frame, isAlone ? this.#memory : undefined);
       if (chunks.length > 1) this.#socket?.cork();
@@ -82,9 +84,9 @@ export class EngineProcess {
   }
 
   #settle(frame: Frame): void {
-    const waiting = this.#waiting.get(frame.id);
+    const place = this.#waiting.findIndex(({ id }) => id === frame.id);
+    const [waiting] = place < 0 ? [] : this.#waiting.splice(place, 1);
     if (!waiting) return;
-    this.#waiting.delete(frame.id);
     if (frame.kind === 'failed') {
       const cause = new Error(frame.text);
       waiting.reject(new ServingError('INFERENCE_FAILED', 'The model could not run these inputs.', { cause }));
@@ -95,8 +97,7 @@ export class EngineProcess {
 
   #abandon(how: string): void {
     // Frames are answered in order, so the oldest is the one that was running.
-    const [running, ...notStarted] = this.#waiting.values();
-    this.#waiting.clear();
+    const [running, ...notStarted] = this.#waiting.splice(0);
     running?.reject(new ServingError('ENGINE_FAILED', `The engine ${how}.`));
     for (const { reject } of notStarted) reject(new NotStartedError(`The engine ${how}.`));
     this.#socket?.destroy();

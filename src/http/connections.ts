@@ -139,12 +139,13 @@ export class Connections {
  */
 export function endAfterAnswer(request: IncomingMessage): void {
   const { socket } = request;
-  socket.destroySoon = () => {
+  const endFirst = () => {
     socket.end();
     request.resume();
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(timer));
   };
+  socket.destroySoon = endFirst;
 }
 
 /** Whether a request before was the last one that is looked at. */

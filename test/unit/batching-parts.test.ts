@@ -78,7 +78,7 @@ describe('refusal at the door', () => {
     requests: 3,
     bytes: 12,
     work: 3,
-    running: new Set([{ endsAt: 105 }]),
+    running: [{ endsAt: 105 }],
     engines: 1,
     maxWork: 8,
     demand: 0,
@@ -119,7 +119,7 @@ describe('refusal at the door', () => {
 
   test('takes requests that are larger than a run should be as a run each', () => {
     const large = { ...request, work: 16 };
-    const many = { ...load, work: 32, running: new Set([{ endsAt: 100 }]) };
+    const many = { ...load, work: 32, running: [{ endsAt: 100 }] };
     expect(refuse({ ...large, deadlineAt: 100 + 3 * 36 }, many, limits, costs, 100)).toBeUndefined();
     expect(refuse({ ...large, deadlineAt: 99 + 3 * 36 }, many, limits, costs, 100)).toBeDefined();
   });
@@ -129,13 +129,11 @@ describe('refusal at the door', () => {
   });
 
   test('an idle engine tries whatever was predicted', () => {
-    expect(
-      refuse({ ...request, deadlineAt: 101 }, { ...load, running: new Set() }, limits, costs, 100),
-    ).toBeUndefined();
+    expect(refuse({ ...request, deadlineAt: 101 }, { ...load, running: [] }, limits, costs, 100)).toBeUndefined();
   });
 
   test('while dead engines are replaced nobody is refused for want of time', () => {
-    const none = { ...load, running: new Set<{ endsAt: number }>(), engines: 0 };
+    const none = { ...load, running: [], engines: 0 };
     expect(refuse({ ...request, deadlineAt: 101 }, none, limits, costs, 100)).toBeUndefined();
   });
 
