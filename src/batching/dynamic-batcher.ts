@@ -47,7 +47,6 @@ export class DynamicBatcher implements Scheduler {
   readonly #isolation = new Isolation();
   readonly #deadlines: Deadlines<Entry>;
   readonly #user: CoreUser;
-  /** No Set: see docs/architecture.md, what lives as long as a request. */
   readonly #running: Run[] = [];
   readonly #admission: AdmissionControl;
   readonly #timer: PumpTimer;
@@ -101,7 +100,7 @@ export class DynamicBatcher implements Scheduler {
       const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, this.#axes, now);
       this.#refuse(entry, now);
       this.#isolation.admit(entry);
-      // By a name: a function that is written where it is assigned to a property is made in V8's old space, and holds what it sees.
+      // Not written where it is assigned: V8 makes such functions in its old space, and they hold what they see.
       const cancel = () => this.#settle(entry, cancelled());
       context.signal.onabort = cancel;
       this.#inFlight++;
@@ -123,8 +122,7 @@ export class DynamicBatcher implements Scheduler {
   #refuse(entry: Entry, now: number): void {
     if (entry.context.signal.aborted) throw cancelled();
     if (this.#stopped) throw unloading();
-    const { failure } = this.#executor;
-    if (failure) throw unavailable(failure);
+    if (this.#executor.failure) throw unavailable(this.#executor.failure);
     this.#admission.admit(entry, now);
   }
 
@@ -280,8 +278,7 @@ export class DynamicBatcher implements Scheduler {
   }
 
   #late(entry: Entry): ServingError {
-    if (entry.state === 'running') return lateInRun();
-    return lateInQueue(this.#admission.expectedWaitMs());
+    return entry.state === 'running' ? lateInRun() : lateInQueue(this.#admission.expectedWaitMs());
   }
 
   #enginesChanged(): void {

@@ -62,6 +62,7 @@ export class EnginePool implements Executor {
   #listener: () => void = () => {};
   #inputIndex: ReadonlyMap<string, number>;
   #outputIndex: ReadonlyMap<string, number>;
+  #allOutputs: string;
 
   private constructor(
     options: EnginePoolOptions,
@@ -76,6 +77,7 @@ export class EnginePool implements Executor {
     this.description = description;
     this.#inputIndex = new Map(description.signature.inputs.map(({ name }, i) => [name, i]));
     this.#outputIndex = new Map(description.signature.outputs.map(({ name }, i) => [name, i]));
+    this.#allOutputs = [...this.#outputIndex.values()].join();
   }
 
   /**
@@ -152,8 +154,8 @@ export class EnginePool implements Executor {
         kind: 'run',
         session: SESSION,
         at: beginBy + CLOCK_OFFSET_MS,
-        text: this.#wanted(outputs).join(','),
-        tensors: Array.from(inputs, ([name, tensor]) => [this.#inputIndex.get(name)!, tensor] as const),
+        text: outputs?.map((name) => this.#outputIndex.get(name)!).join() ?? this.#allOutputs,
+        tensors: this.#indexed(inputs),
       });
       this.#deaths = 0;
       this.#runMs = Number.isFinite(this.#runMs) ? 0.9 * this.#runMs + 0.1 * frame.elapsedMs : frame.elapsedMs;
@@ -200,9 +202,10 @@ export class EnginePool implements Executor {
     return best;
   }
 
-  #wanted(outputs: readonly string[] | undefined): number[] {
-    if (!outputs) return [...this.#outputIndex.values()];
-    return outputs.map((name) => this.#outputIndex.get(name)!);
+  #indexed(inputs: NamedTensors): Frame['tensors'] {
+    const tensors: [number, Tensor][] = [];
+    for (const [name, tensor] of inputs) tensors.push([this.#inputIndex.get(name)!, tensor]);
+    return tensors;
   }
 
   #named(frame: Frame): NamedTensors {
