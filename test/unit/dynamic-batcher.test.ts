@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { getHeapSpaceStatistics } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import type { FinishedBatch } from '../../src/batching/batch-observer.ts';
 import { ClientBatchSplitter } from '../../src/batching/client-batch.ts';
@@ -506,6 +507,27 @@ describe('limits', () => {
     await first;
     await turn();
     expect(executor.runs).toHaveLength(0);
+  });
+
+  test('of an answered request nothing is left among the objects that only a whole collection looks at', async () => {
+    const { executor, enqueue } = setUp({ maxBatchSize: 32 });
+    executor.depth = 2;
+    const oldBytes = () =>
+      getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space')!.space_used_size;
+    const answerAll = async (requests: number) => {
+      for (let i = 0; i < requests; i += 32) {
+        const answers = Array.from({ length: 32 }, () => enqueue([1]));
+        await turn();
+        while (executor.runs.length > 0) executor.runs[0]!.pass();
+        await Promise.all(answers);
+      }
+    };
+    await answerAll(3200);
+    // Whatever is there in a quiet moment becomes old.
+    for (let i = 0; i < 1_000_000; i++) Array.of(i, i, i, i);
+    const before = oldBytes();
+    await answerAll(16_000);
+    expect((oldBytes() - before) / 16_000).toBeLessThan(150);
   });
 
   test('stop finishes what is inside and takes no more', async () => {
