@@ -34,6 +34,6 @@ export class EnginePlace implements WatchedEngine {
 
   #begin(): void {
     this.begunAt = performance.now();
-    this.limit.begin();
+    this.limit.begin(this.begunAt);
   }
 }

@@ -224,6 +224,7 @@ export class EnginePool implements Executor {
   }
 
   #lost(place: EnginePlace, how: string): void {
+    place.limit.close();
     this.#places.delete(place);
     const retired = this.#retiring.delete(place);
     if (this.#closing.signal.aborted || (retired && place.batches === 0)) return;

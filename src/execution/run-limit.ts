@@ -13,6 +13,10 @@ export class RunLimit {
   reached: 'hung' | 'ran too long' | undefined;
   readonly #engine: { readonly pid: number | undefined; kill(): void };
   readonly #halfMs: number;
+  /** Of the run in progress; instant in milliseconds. */
+  #begunAt: number | undefined;
+  /** What the engine had computed at half of the run's time, once it has come. */
+  #halfway: { readonly cpuMs: number | undefined } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(engine: { readonly pid: number | undefined; kill(): void }, limitMs: number) {
@@ -20,23 +24,42 @@ export class RunLimit {
     this.#halfMs = limitMs / 2;
   }
 
-  /** A run begins, after the end of the one before. */
-  begin(): void {
-    this.#timer = setTimeout(() => {
-      const cpuMs = cpuMsOf(this.#engine.pid);
-      this.#timer = setTimeout(() => this.#end(cpuMs), this.#halfMs);
-    }, this.#halfMs);
+  /** A run begins, after the end of the one before. @param now instant in milliseconds */
+  begin(now: number): void {
+    this.#begunAt = now;
+    this.#halfway = undefined;
+    if (!this.#timer) this.#lookIn(this.#halfMs);
   }
 
   end(): void {
+    this.#begunAt = undefined;
+  }
+
+  /** The engine has gone. */
+  close(): void {
     clearTimeout(this.#timer);
   }
 
-  #end(cpuMsBefore: number | undefined): void {
-    const cpuMs = cpuMsOf(this.#engine.pid);
-    const hung = cpuMs !== undefined && cpuMs - (cpuMsBefore ?? 0) < HUNG_BELOW * this.#halfMs;
-    this.reached = hung ? 'hung' : 'ran too long';
-    this.#engine.kill();
+  /** Most runs are over long before: the timer is not touched by them, and looks at the one that is there when it fires. */
+  #lookIn(ms: number): void {
+    this.#timer = setTimeout(() => this.#look(), Math.ceil(ms)).unref();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    if (this.#begunAt === undefined) return;
+    const left = this.#begunAt + (this.#halfway ? 2 : 1) * this.#halfMs - performance.now();
+    if (left > 0) {
+      this.#lookIn(left);
+    } else if (!this.#halfway) {
+      this.#halfway = { cpuMs: cpuMsOf(this.#engine.pid) };
+      this.#lookIn(this.#halfMs);
+    } else {
+      const cpuMs = cpuMsOf(this.#engine.pid);
+      const hung = cpuMs !== undefined && cpuMs - (this.#halfway.cpuMs ?? 0) < HUNG_BELOW * this.#halfMs;
+      this.reached = hung ? 'hung' : 'ran too long';
+      this.#engine.kill();
+    }
   }
 }
 
