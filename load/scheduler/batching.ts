@@ -61,10 +61,7 @@ export const batching: Measure = async ({ models, otherEncoder, rounds, seconds,
   const sender = startSender();
   try {
     for (let round = 0; round < rounds; round++) {
-      const servers: Servers = [
-        await startOrtlet(models, flags),
-        await startOrtlet(models, ['--batching', 'off', ...flags]),
-      ];
+      const servers = await startBoth(models, flags, round % 4 < 2);
       const order = round % 2 ? [1, 0, 0, 1] : [0, 1, 1, 0];
       try {
         for (const scenario of scenarios) {
@@ -89,6 +86,15 @@ export const batching: Measure = async ({ models, otherEncoder, rounds, seconds,
     faults,
   };
 };
+
+/** In turns first: which of two servers was started before the other is not what is measured. */
+async function startBoth(models: string, flags: readonly string[], onFirst: boolean): Promise<Servers> {
+  const startOn = () => startOrtlet(models, flags);
+  const startOff = () => startOrtlet(models, ['--batching', 'off', ...flags]);
+  if (onFirst) return [await startOn(), await startOff()];
+  const off = await startOff();
+  return [await startOn(), off];
+}
 
 /** @param order which of the servers is asked, one after the other, for so many seconds each */
 async function measure(

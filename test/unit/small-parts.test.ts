@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { coresOf, planThreads, readCpuLimits, shareLimits } from '../../src/execution/cpu-plan.ts';
 import { restartDelayMs } from '../../src/execution/restart-policy.ts';
+import { RunLimit } from '../../src/execution/run-limit.ts';
 import { Admission } from '../../src/serving/admission.ts';
 
 describe('threads', () => {
@@ -39,6 +40,45 @@ describe('threads', () => {
 
 test('an engine is replaced at once, in a crash loop ever more slowly', () => {
   expect([1, 2, 3, 4, 20].map(restartDelayMs)).toEqual([0, 100, 200, 400, 30_000]);
+});
+
+describe('the limit of a run', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function limited() {
+    const engine = { pid: process.pid, kill: vi.fn() };
+    return { engine, limit: new RunLimit(engine, 100) };
+  }
+
+  test('counts from the beginning of each run, whenever the one before began', () => {
+    const { engine, limit } = limited();
+    limit.begin(performance.now());
+    vi.advanceTimersByTime(30);
+    limit.end();
+    limit.begin(performance.now());
+    vi.advanceTimersByTime(99);
+    expect(engine.kill).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(2);
+    expect(engine.kill).toHaveBeenCalledOnce();
+    expect(limit.reached).toBeDefined();
+  });
+
+  test('has no timer left when no run began while it was on', () => {
+    const { engine, limit } = limited();
+    limit.begin(performance.now());
+    limit.end();
+    vi.advanceTimersByTime(1000);
+    expect([vi.getTimerCount(), engine.kill.mock.calls.length]).toEqual([0, 0]);
+  });
+
+  test('looks no more at an engine that has gone', () => {
+    const { engine, limit } = limited();
+    limit.begin(performance.now());
+    limit.close();
+    vi.advanceTimersByTime(1000);
+    expect(engine.kill).not.toHaveBeenCalled();
+  });
 });
 
 describe('admission', () => {
