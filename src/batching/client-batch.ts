@@ -50,6 +50,7 @@ export class ClientBatchSplitter implements Scheduler {
     context: InferenceContext,
   ): Promise<ScheduledResult> {
     const signal = new PartSignal(context.signal.aborted);
+    // Not written where it is assigned, as in dynamic-batcher.ts.
     const cancel = () => signal.abort();
     context.signal.onabort = cancel;
     const results: ScheduledResult[] = [];

@@ -32,18 +32,11 @@ export const jsonCodec = {
 /** One output with its elements. */
 export function printOutput(name: string, { datatype, shape, data }: Tensor): string {
   const elements = printElements(datatype, data);
-  return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${printList(shape)}],"data":[${elements}]}`;
+  return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join()}],"data":[${elements}]}`;
 }
 
 export function printResponse(response: InferenceResponse, { id }: DecodedRequest, outputs: readonly string[]): string {
   const { model, version } = response;
   const name = `"model_name":${JSON.stringify(model)},"model_version":"${version}"`;
-  return `{${name}${id === undefined ? '' : `,"id":${JSON.stringify(id)}`},"outputs":[${printList(outputs)}]}`;
-}
-
-/** For the few that there are, faster than `join`. */
-function printList(items: readonly (number | string)[]): string {
-  let text = '';
-  for (const item of items) text += text === '' ? item : `,${item}`;
-  return text;
+  return `{${name}${id === undefined ? '' : `,"id":${JSON.stringify(id)}`},"outputs":[${outputs.join()}]}`;
 }

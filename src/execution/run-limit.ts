@@ -35,7 +35,7 @@ export class RunLimit {
     this.#begunAt = undefined;
   }
 
-  /** The engine has gone. */
+  /** The engine has gone. The timer that has been cleared stays, so that no run sets another. */
   close(): void {
     clearTimeout(this.#timer);
   }
@@ -51,15 +51,17 @@ export class RunLimit {
     const left = this.#begunAt + (this.#halfway ? 2 : 1) * this.#halfMs - performance.now();
     if (left > 0) {
       this.#lookIn(left);
-    } else if (!this.#halfway) {
-      this.#halfway = { cpuMs: cpuMsOf(this.#engine.pid) };
-      this.#lookIn(this.#halfMs);
-    } else {
-      const cpuMs = cpuMsOf(this.#engine.pid);
-      const hung = cpuMs !== undefined && cpuMs - (this.#halfway.cpuMs ?? 0) < HUNG_BELOW * this.#halfMs;
-      this.reached = hung ? 'hung' : 'ran too long';
-      this.#engine.kill();
+      return;
     }
+    const cpuMs = cpuMsOf(this.#engine.pid);
+    if (!this.#halfway) {
+      this.#halfway = { cpuMs };
+      this.#lookIn(this.#halfMs);
+      return;
+    }
+    const hung = cpuMs !== undefined && cpuMs - (this.#halfway.cpuMs ?? 0) < HUNG_BELOW * this.#halfMs;
+    this.reached = hung ? 'hung' : 'ran too long';
+    this.#engine.kill();
   }
 }
 

@@ -139,6 +139,7 @@ export class Connections {
  */
 export function endAfterAnswer(request: IncomingMessage): void {
   const { socket } = request;
+  // Not written where it is assigned: V8 would make it in its old space, and it holds the request.
   const endFirst = () => {
     socket.end();
     request.resume();
