@@ -91,7 +91,7 @@ export async function createServer(
   const admission = new Admission(settings.maxInFlightBytes, polling && new IdleTime(polling, now));
   const dataPlane = new DataPlane(registry, admission);
   const renderMetrics = () => (group ?? { renderMetrics: () => metrics.render() }).renderMetrics();
-  const parts = { dataPlane, registry, metrics, renderMetrics, logger, certificates };
+  const parts = { dataPlane, registry, metrics, renderMetrics, logger, certificates, turns: polling };
   const { app, admin, connections, renewCertificates } = await createApp(parts, settings);
 
   return {

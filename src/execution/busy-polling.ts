@@ -1,13 +1,22 @@
-// Keeps the event loop turning while the one thing that the server waits for will be there at once: the answer of a short
-// run, or the next request of a client that asks one after the other. Asleep it would be woken by another core, which takes
-// as long as the run of a small network, and its caches would be cold.
+// Keeps the event loop turning while what the server waits for will be there at once: the answer of a short run, the next
+// request of a client that asks one after the other, or, while things happen all the time, the next of them, whatever it is.
+// Asleep it would be woken by another core, which takes as long as the run of a small network, and its caches would be cold.
 //
-//   request ─▶ run out … awake … answered ─▶ nobody inside … awake … next request ─▶
+//   one thing      request ─▶ run out … awake … answered ─▶ nobody inside … awake … next request ─▶
+//   many           read · answered · read ─▶ … awake while it is quiet for tenths of a millisecond … ─▶ answered · read
 
 /** What takes longer is waited for asleep: the core is worth more than the wake-up. In milliseconds. */
 const LONGEST_EXPECTED_MS = 0.5;
 /** What is not there by then is held up. In milliseconds. */
 const LONGEST_WAIT_MS = 1;
+/** The mean time between two things that happen up to which the next one is waited for awake, whatever it is. */
+const SHORT_QUIET_MS = 0.1;
+/** So long it is waited for, after the last one has been dealt with. */
+const LONGEST_QUIET_MS = 0.3;
+/** A longer time between two is as good as this: the load has changed, and how long ago says nothing. */
+const LONG_QUIET_MS = 1;
+/** Share of a new observation in the mean. */
+const LEARN = 0.05;
 
 /** Undefined with one core: awake, the server would keep its engines from running. @param now monotonic clock in milliseconds */
 export function busyPolling(cores: number, now: () => number): BusyPolling | undefined {
@@ -20,8 +29,13 @@ export class BusyPolling {
   #awaited = 0;
   #until = 0;
   #turning = false;
+  /** Whether anything has happened in this turn. */
+  #working = false;
+  #quietSince = 0;
+  #quietMs = LONG_QUIET_MS;
+  #quietUntil = 0;
 
-  /** @param now monotonic clock in milliseconds @param turn calls back in the next turn of the event loop */
+  /** @param now monotonic clock in milliseconds @param turn calls back at the end of this turn of the event loop, or in the next one */
   constructor(now: () => number, turn: (callback: () => void) => void = setImmediate) {
     this.#now = now;
     this.#turn = turn;
@@ -32,17 +46,38 @@ export class BusyPolling {
     this.#awaited++;
     // Where there is more than one thing to wait for, others have use for the core.
     this.#until = this.#awaited === 1 && expectedMs <= LONGEST_EXPECTED_MS ? this.#now() + LONGEST_WAIT_MS : 0;
-    if (this.#turning || this.#until === 0) return;
+    if (this.#until > 0) this.#keepTurning();
+  }
+
+  /** It is there. */
+  end(): void {
+    this.#awaited--;
+    this.happened();
+  }
+
+  /** Something has come in, from an engine or a client; of several in one turn of the event loop the first one counts. */
+  happened(): void {
+    if (this.#working) return;
+    this.#working = true;
+    const quietMs = Math.min(this.#now() - this.#quietSince, LONG_QUIET_MS);
+    this.#quietMs += LEARN * (quietMs - this.#quietMs);
+    this.#keepTurning();
+  }
+
+  #keepTurning(): void {
+    if (this.#turning) return;
     this.#turning = true;
     this.#turn(this.#look);
   }
 
-  end(): void {
-    this.#awaited--;
-  }
-
   #look = (): void => {
-    this.#turning = this.#awaited > 0 && this.#now() < this.#until;
+    const now = this.#now();
+    if (this.#working) {
+      this.#working = false;
+      this.#quietSince = now;
+      this.#quietUntil = this.#quietMs <= SHORT_QUIET_MS ? now + LONGEST_QUIET_MS : 0;
+    }
+    this.#turning = now < this.#quietUntil || (this.#awaited > 0 && now < this.#until);
     if (this.#turning) this.#turn(this.#look);
   };
 }

@@ -16,6 +16,7 @@ import type { DataPlane } from '../serving/data-plane.ts';
 import { type ApiKey, requireClientCertificates, requireKeys } from './access.ts';
 import { AdminListener } from './admin-listener.ts';
 import { answerClientError } from './client-error.ts';
+import type { TurnObserver } from './cohort.ts';
 import { Connections, endAfterAnswer, isEnding, mostConnections, readOpenFilesLimit } from './connections.ts';
 import { createErrorHandler, ErrorAnswers } from './error-handler.ts';
 import { InferenceExchange } from './inference-exchange.ts';
@@ -65,6 +66,7 @@ export interface AppParts {
   readonly logger: Logger;
   /** With these it is HTTPS; with `ca` clients need certificates of those authorities. */
   readonly certificates?: SecureContextOptions | undefined;
+  readonly turns?: TurnObserver | undefined;
 }
 
 export interface App {
@@ -97,7 +99,7 @@ const DOCS_POLICY =
 const FASTIFY_JSON = 'application/json; charset=utf-8';
 
 export async function createApp(parts: AppParts, options: AppOptions): Promise<App> {
-  const { dataPlane, registry, metrics, renderMetrics, logger, certificates } = parts;
+  const { dataPlane, registry, metrics, renderMetrics, logger, certificates, turns } = parts;
   const errors = new ErrorAnswers(metrics, logger);
   const onError = createErrorHandler(errors);
   const newRequestId = requestIds();
@@ -192,7 +194,8 @@ export async function createApp(parts: AppParts, options: AppOptions): Promise<A
   const controlAllowed = options.modelControl === 'explicit';
   const thread = new DecodingThread();
   const bodyMemory = (bytes: number) => thread.memory(bytes);
-  const exchange = new InferenceExchange({ dataPlane, logger, tracing, transfers, bodyMemory }, options.maxBodyBytes);
+  const exchangeParts = { dataPlane, logger, tracing, transfers, bodyMemory, turns };
+  const exchange = new InferenceExchange(exchangeParts, options.maxBodyBytes);
   app.addHook('onClose', () => thread.close());
   const plain =
     certificates || options.apiKeys.length > 0

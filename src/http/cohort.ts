@@ -5,17 +5,32 @@
 //   gathered         a b c bodies ─▶ a b c decoded ─▶ one batch of a b c
 //   batch answered   a b c encoded ─▶ a b c written
 
+/** Hears of each turn of the event loop in which requests come. */
+export interface TurnObserver {
+  happened(): void;
+}
+
 export class Cohort {
+  readonly #observer: TurnObserver | undefined;
   #gathering: Promise<void> | undefined;
+
+  constructor(observer?: TurnObserver) {
+    this.#observer = observer;
+  }
 
   /** Resolves when all sockets that were ready in this turn have been read, for all who ask in it at once. */
   gathered(): Promise<void> {
-    this.#gathering ??= new Promise((resolve) => {
+    this.#gathering ??= this.#gather();
+    return this.#gathering;
+  }
+
+  #gather(): Promise<void> {
+    this.#observer?.happened();
+    return new Promise((resolve) => {
       setImmediate(() => {
         this.#gathering = undefined;
         resolve();
       });
     });
-    return this.#gathering;
   }
 }

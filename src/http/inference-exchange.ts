@@ -12,7 +12,7 @@ import type { DataPlane } from '../serving/data-plane.ts';
 import { giveBackTensors } from '../tensor/memory.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import { type BodyLimits, type BodyMemory, type Expectation, readBody } from './body.ts';
-import { Cohort } from './cohort.ts';
+import { Cohort, type TurnObserver } from './cohort.ts';
 import { type PackedBody, packBody } from './compression.ts';
 import { type Answer, send, serverTiming, toMicroseconds } from './inference-answer.ts';
 import { limitsOf } from './inference-limits.ts';
@@ -50,6 +50,7 @@ export interface ExchangeParts {
   readonly tracing: Tracing;
   readonly transfers: Transfers;
   readonly bodyMemory: BodyMemory;
+  readonly turns: TurnObserver | undefined;
 }
 
 export class InferenceExchange {
@@ -59,15 +60,16 @@ export class InferenceExchange {
   #transfers: Transfers;
   #bodyLimits: BodyLimits;
   #maxBodyBytes: number;
-  #cohort = new Cohort();
+  #cohort: Cohort;
 
-  constructor({ dataPlane, logger, tracing, transfers, bodyMemory }: ExchangeParts, maxBodyBytes: number) {
+  constructor({ dataPlane, logger, tracing, transfers, bodyMemory, turns }: ExchangeParts, maxBodyBytes: number) {
     this.#dataPlane = dataPlane;
     this.#logger = logger;
     this.#tracing = tracing;
     this.#transfers = transfers;
     this.#bodyLimits = { maxBytes: maxBodyBytes, transfers, memory: bodyMemory };
     this.#maxBodyBytes = maxBodyBytes;
+    this.#cohort = new Cohort(turns);
   }
 
   /**

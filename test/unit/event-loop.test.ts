@@ -19,11 +19,14 @@ describe('a cohort', () => {
     expect(order).toEqual(['rest of the turn', 'a', 'b', 'next']);
   });
 
-  test('is another one in the next turn', async () => {
-    const cohort = new Cohort();
+  test('is another one in the next turn, and each is told of once', async () => {
+    let turns = 0;
+    const cohort = new Cohort({ happened: () => turns++ });
     const earlier = cohort.gathered();
-    await earlier;
+    await Promise.all([earlier, cohort.gathered()]);
+    expect(turns).toBe(1);
     expect(cohort.gathered()).not.toBe(earlier);
+    expect(turns).toBe(2);
   });
 });
 
@@ -57,11 +60,13 @@ describe('busy polling', () => {
   });
 
   test('is not for what takes long, nor for what is not known yet', () => {
-    const { polling, isTurning } = setUp();
+    const { polling, turn, isTurning } = setUp();
     for (const expectedMs of [5, Number.POSITIVE_INFINITY]) {
       polling.begin(expectedMs);
       expect(isTurning()).toBe(false);
       polling.end();
+      turn();
+      expect(isTurning()).toBe(false);
     }
   });
 
@@ -73,6 +78,35 @@ describe('busy polling', () => {
     expect(isTurning()).toBe(false);
     polling.begin(0.05);
     expect(isTurning()).toBe(false);
+  });
+
+  /** Each so long after the one before has been dealt with. */
+  function happenAll(quietMs: readonly number[]) {
+    const { clock, polling, turn, isTurning } = setUp();
+    for (const ms of quietMs) {
+      clock.now += ms;
+      polling.happened();
+      clock.now += 0.2;
+      turn();
+    }
+    return { clock, turn, isTurning };
+  }
+
+  test('keeps the event loop turning for whatever comes next while something happens all the time', () => {
+    const { clock, turn, isTurning } = happenAll(Array(100).fill(0.05));
+    clock.now += 0.25;
+    turn();
+    expect(isTurning()).toBe(true);
+    clock.now += 0.1;
+    turn();
+    expect(isTurning()).toBe(false);
+  });
+
+  test('lets it sleep where it is quiet for longer in between, or was a moment ago', () => {
+    const often = Array<number>(100).fill(0.05);
+    const quiet = [Array<number>(100).fill(0.2), often.flatMap(() => [0.05, 2]), [...often, ...Array(10).fill(60_000)]];
+    for (const each of quiet) expect(happenAll(each).isTurning()).toBe(false);
+    expect(happenAll([60_000, ...often]).isTurning()).toBe(true);
   });
 
   test('turns in the event loop itself unless told otherwise', async () => {
