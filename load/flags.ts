@@ -13,13 +13,13 @@ export interface Flags {
 const MOST_ROUNDS = 100;
 const MOST_SECONDS = 60;
 
-export const HELP = `Usage: npm run load -- [--rounds 3] [--seconds 4] [--only <part of a name>]
+export const HELP = `Usage: npm run load -- [--rounds 9] [--seconds 1.5] [--only <part of a name>]
 
 Compares Ortlet with a hand-written Fastify server and with a bare loop of session.run(), on this machine, in one go.
 Prints a table and writes load/results/latest.json. Ends with 1 when a request failed or answers differ.
 
-  --rounds <n>    Rounds; in each, every scenario runs once on both servers. Default: 3, at most ${MOST_ROUNDS}
-  --seconds <n>   Length of one measurement, after a warm-up of a quarter of it. Default: 4, at most ${MOST_SECONDS}
+  --rounds <n>    Rounds; in each, every scenario runs once on both servers. Default: 9, at most ${MOST_ROUNDS}
+  --seconds <n>   Length of one measurement, after a warm-up of a quarter of it. Default: 1.5, at most ${MOST_SECONDS}
   --only <text>   Only scenarios with this text in their name
   --help          This text
 
@@ -28,7 +28,7 @@ ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
 
 Examples:
   npm run load
-  npm run load -- --only 'simplenet json' --rounds 5
+  npm run load -- --only 'simplenet json' --rounds 20
   npm run load -- --only open --seconds 10`;
 
 /** @throws Error that says what was expected */
@@ -37,8 +37,8 @@ export function readFlags(argv: readonly string[]): Flags {
     args: [...argv],
     options: {
       help: { type: 'boolean', short: 'h', default: false },
-      rounds: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '9' },
+      seconds: { type: 'string', default: '1.5' },
       only: { type: 'string', default: '' },
     },
   });

@@ -39,6 +39,9 @@ export interface RoundOptions {
 }
 
 const COMPETITORS: readonly Competitor[] = ['handWritten', 'ortlet'];
+/** Of each kind of request, before the first round. */
+const WARM_UP_SECONDS = 2;
+/** Of a measurement, right before it. */
 const WARM_UP_SHARE = 0.25;
 const CALIBRATION_CONNECTIONS = 32;
 const OPEN_CONNECTIONS = 64;
@@ -113,12 +116,12 @@ function taskFor(
 }
 
 /** Both servers get the same load before anything counts: compiled code is what a server runs on for all but its first seconds. */
-async function warmUp(stage: Stage, { scenarios, seconds }: RoundOptions): Promise<void> {
+async function warmUp(stage: Stage, { scenarios }: RoundOptions): Promise<void> {
   const bodies = new Map(scenarios.map((scenario) => [`${scenario.model.name} ${scenario.form}`, scenario]));
   for (const scenario of bodies.values()) {
     for (const competitor of COMPETITORS) {
       const task = taskFor(scenario, stage.server(competitor).url, CALIBRATION_CONNECTIONS);
-      await stage.generator.ask({ ...task, seconds: seconds / 2 });
+      await stage.generator.ask({ ...task, seconds: WARM_UP_SECONDS });
     }
   }
 }

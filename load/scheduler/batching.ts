@@ -2,6 +2,7 @@
 // and number of connections.
 //
 //   round  both started · each scenario: warmed up, on off off on · ended       next round: off on on off
+//                                                   └─ four times, each a quarter as long, where few ask
 //
 // Two processes of one server differ by up to a tenth, as their code was compiled and laid out: so each round has its own two.
 
@@ -18,6 +19,8 @@ import type { SendResult, SendTask } from './sender.ts';
 import { median, quantile, timesOf } from './statistics.ts';
 
 const CONNECTIONS = [1, 4, 16, 64];
+/** The machine's own speed changes within a second. With more connections a shorter turn would be all beginning and end. */
+const TURNS: Record<number, number> = { 1: 4, 4: 4 };
 const ROWS: Record<string, readonly LoadTensor[]> = {
   ...Object.fromEntries(
     MODELS.map(({ name, input, columns }) => {
@@ -65,8 +68,9 @@ export const batching: Measure = async ({ models, otherEncoder, rounds, seconds,
       const order = round % 2 ? [1, 0, 0, 1] : [0, 1, 1, 0];
       try {
         for (const scenario of scenarios) {
-          await measure(sender, servers, scenario, order, seconds / 4, faults);
-          pairs.get(scenario)!.push(await measure(sender, servers, scenario, order, seconds / 2, faults));
+          await measure(sender, servers, scenario, order, seconds / 2, faults);
+          const turns = Array.from({ length: TURNS[scenario.connections] ?? 1 }, () => order).flat();
+          pairs.get(scenario)!.push(await measure(sender, servers, scenario, turns, seconds, faults));
           onProgress();
         }
       } finally {
@@ -96,7 +100,7 @@ async function startBoth(models: string, flags: readonly string[], onFirst: bool
   return [await startOn(), off];
 }
 
-/** @param order which of the servers is asked, one after the other, for so many seconds each */
+/** @param order which of the servers is asked, one after the other @param seconds for each of the two, all its turns together */
 async function measure(
   sender: TaskProcess<SendTask, SendResult>,
   servers: Servers,
@@ -108,7 +112,8 @@ async function measure(
   const results: SendResult[][] = [[], []];
   for (const which of order) {
     const url = inferUrl(servers[which]!, model);
-    const task = { url: url.href, requests: [binaryRequest(url, tensors)], connections, seconds };
+    const requests = [binaryRequest(url, tensors)];
+    const task = { url: url.href, requests, connections, seconds: (2 * seconds) / order.length };
     results[which]!.push(await sender.ask(task));
   }
   const [on, off] = results.map((ofServer): Figures => {
