@@ -11,7 +11,7 @@ export class TaskProcess<Task extends object, Result> {
 
   /** @param niceness lower priority than the rest of the machine, for a generator that stands for another machine */
   constructor(file: URL, niceness = 0) {
-    // V8's helpers would collect its garbage on the cores that the measured processes need.
+    // V8's helpers would collect the child's garbage on the cores that the servers need.
     this.#child = fork(file, { serialization: 'advanced', execArgv: ['--single-threaded-gc'] });
     if (niceness > 0) setPriority(this.#child.pid!, niceness);
   }

@@ -44,7 +44,7 @@ export class BusyPolling {
   /** Something is awaited that usually takes so many milliseconds; every call needs its `end`. */
   begin(expectedMs: number): void {
     this.#awaited++;
-    // Where there is more than one thing to wait for, others have use for the core.
+    // With more than one thing to wait for others have use for the core, unless one of them will be there in no time at all.
     this.#until = this.#awaited === 1 && expectedMs <= LONGEST_EXPECTED_MS ? this.#now() + LONGEST_WAIT_MS : 0;
     if (this.#until > 0) this.#keepTurning();
   }

@@ -66,6 +66,7 @@ export interface AppParts {
   readonly logger: Logger;
   /** With these it is HTTPS; with `ca` clients need certificates of those authorities. */
   readonly certificates?: SecureContextOptions | undefined;
+  /** Told of the turns in which inference requests come. */
   readonly turns?: TurnObserver | undefined;
 }
 
