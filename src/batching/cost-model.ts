@@ -89,7 +89,7 @@ export class CostModel {
   aloneMs(work: number): number {
     const below = 31 - Math.clz32(work || 1);
     const low = this.#at(below);
-    return low + (this.#at(below + 1) - low) * ((work || 1) / 2 ** below - 1);
+    return low + (this.#at(below + 1) - low) * shareBeyond(below, work);
   }
 
   /**
@@ -119,7 +119,7 @@ export class CostModel {
   #learn(work: number, ms: number, rate: number): void {
     this.#limitOf = 0;
     const below = 31 - Math.clz32(work || 1);
-    const share = (work || 1) / 2 ** below - 1;
+    const share = shareBeyond(below, work);
     if (!this.calibrated) {
       this.#knots[below] = ms / (1 + share);
       if (share > 0) this.#knots[below + 1] = (2 * ms) / (1 + share);
@@ -146,4 +146,9 @@ export class CostModel {
     }
     return 0;
   }
+}
+
+/** How far work lies from the knot below it to the next one, from 0 to 1. Shifted: `**` takes ten times as long. */
+function shareBeyond(below: number, work: number): number {
+  return (work || 1) / ((1 << below) >>> 0) - 1;
 }

@@ -6,7 +6,7 @@ import { type ExecutionResult, type Executor, NotStartedError } from '../executi
 import type { InferenceContext } from '../inference.ts';
 import { giveBackTensors } from '../tensor/memory.ts';
 import type { PaddingPlan } from '../tensor/padding.ts';
-import { type FreeAxes, freeAxesOf } from '../tensor/rows.ts';
+import { type FreeAxes, freeAxesOf, ShapeKeys } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import { cancelled, failed, killedTwice, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
@@ -43,6 +43,7 @@ export class DynamicBatcher implements Scheduler {
   readonly #queue = new RequestQueue<Entry>();
   readonly #costs: CostModel;
   readonly #axes: FreeAxes;
+  readonly #keys = new ShapeKeys();
   readonly #arrivals = new Arrivals();
   readonly #isolation = new Isolation();
   readonly #deadlines: Deadlines<Entry>;
@@ -97,7 +98,13 @@ export class DynamicBatcher implements Scheduler {
   ): Promise<ScheduledResult> {
     return new Promise((resolve, reject) => {
       const now = this.#options.now();
-      const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, this.#axes, now);
+      const entry = createEntry(
+        { inputs, outputs, context, resolve, reject },
+        this.#options,
+        this.#axes,
+        this.#keys,
+        now,
+      );
       this.#refuse(entry, now);
       this.#isolation.admit(entry);
       // Not written where it is assigned: V8 makes such functions in its old space, and they hold what they see.

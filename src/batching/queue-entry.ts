@@ -3,7 +3,7 @@
 import type { ServingError } from '../errors.ts';
 import type { InferenceContext } from '../inference.ts';
 import { lengthOf, type PaddingPlan } from '../tensor/padding.ts';
-import { type FreeAxes, rowSize, rowsOf, shapeKey } from '../tensor/rows.ts';
+import { type FreeAxes, rowSize, rowsOf, type ShapeKeys, shapeKey } from '../tensor/rows.ts';
 import { byteLength, type NamedTensors } from '../tensor/tensor.ts';
 import type { QueuedRequest } from './request-queue.ts';
 import type { ScheduledResult } from './scheduler.ts';
@@ -37,6 +37,7 @@ export function createEntry(
   request: Pick<Entry, 'inputs' | 'outputs' | 'context' | 'resolve' | 'reject'>,
   options: { batchable: boolean; padding?: PaddingPlan | undefined; queueTimeoutMs?: number | undefined },
   axes: FreeAxes,
+  keys: ShapeKeys,
   now: number,
 ): Entry {
   const { inputs, outputs, context } = request;
@@ -45,7 +46,7 @@ export function createEntry(
   const wanted = outputs ? JSON.stringify(outputs) : '';
   const padded = batchable && padding ? lengthOf(inputs, padding) : undefined;
   const length = Math.max(1, padded ?? rowSize(inputs, axes));
-  const key = wanted + (batchable ? shapeKey(inputs) : '');
+  const key = wanted + (batchable ? keys.keyOf(inputs) : '');
   const family = padding && padded !== undefined ? wanted + shapeKey(inputs, padding.inputs) : key;
   const rows = batchable ? rowsOf(inputs) : 1;
   return {

@@ -13,7 +13,7 @@ import { decodeEnvelope, type RequestInput } from './request-envelope.ts';
 const JOINED_BYTES = 64 * 1024;
 
 export const binaryCodec = {
-  decode(body: Uint8Array, headerLength = 0): DecodedRequest {
+  decode(body: Buffer, headerLength = 0): DecodedRequest {
     let offset = headerLength;
     const request = decodeEnvelope(body.subarray(0, headerLength), (input, byteSize, length) => {
       const rest = body.length - offset;
@@ -50,7 +50,7 @@ export const binaryCodec = {
       blobs.push(blob);
       outputs.push(printBinaryOutput(name, tensor, blob.byteLength));
     }
-    const json = Buffer.from(printResponse(response, request, outputs));
+    const json = Buffer.from(printResponse(response, request, outputs.join()));
     const head = { contentType: 'application/octet-stream', headerLength: json.byteLength };
     const length = blobs.reduce((sum, { byteLength }) => sum + byteLength, 0);
     return length > JOINED_BYTES ? { ...head, body: json, blobs } : { ...head, body: Buffer.concat([json, ...blobs]) };

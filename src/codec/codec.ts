@@ -42,6 +42,6 @@ export interface InferCodec<Request extends DecodedRequest = DecodedRequest> {
    * @param headerLength the Inference-Header-Content-Length header, in bytes
    * @throws ServingError INVALID_REQUEST or INVALID_INPUT that says what was expected, what came and where
    */
-  decode(body: Uint8Array, headerLength: number | undefined, model: DecodingTarget): Request;
+  decode(body: Buffer, headerLength: number | undefined, model: DecodingTarget): Request;
   encode(response: InferenceResponse, request: Request): EncodedBody;
 }

@@ -27,8 +27,7 @@ const TEXT_INPUT = 'text_input';
 const TEXT_OUTPUT = 'text_output';
 
 /** @throws ServingError INVALID_REQUEST or INVALID_INPUT */
-export function decodeGenerate(body: Uint8Array, model: DecodingTarget): GenerateRequest {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+export function decodeGenerate(bytes: Buffer, model: DecodingTarget): GenerateRequest {
   const keys = inputKeys(model);
   const { value, ranges } = liftJson(bytes, (path) => isInput(path, keys));
   const { id, parameters = {}, ...members } = checkEnvelope(value);

@@ -21,8 +21,7 @@ export function isPredict(request: DecodedRequest): request is PredictRequest {
 }
 
 /** What is no JSON is for the codec to refuse. */
-function hasInstances(body: Uint8Array): boolean {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+function hasInstances(bytes: Buffer): boolean {
   let found = false;
   try {
     walkMembers(bytes, skipSpace(bytes, 0), (key, keyEnd, at) => {

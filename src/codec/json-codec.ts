@@ -8,7 +8,7 @@ import { printElements } from './print-elements.ts';
 import { decodeEnvelope } from './request-envelope.ts';
 
 export const jsonCodec = {
-  decode(body: Uint8Array): DecodedRequest {
+  decode(body: Buffer): DecodedRequest {
     return decodeEnvelope(body, ({ name }) => {
       throw new ServingError(
         'INVALID_REQUEST',
@@ -19,8 +19,8 @@ export const jsonCodec = {
   },
 
   encode(response: InferenceResponse, request: DecodedRequest): EncodedBody {
-    const outputs: string[] = [];
-    for (const [name, tensor] of response.outputs) outputs.push(printOutput(name, tensor));
+    let outputs = '';
+    for (const [name, tensor] of response.outputs) outputs += (outputs && ',') + printOutput(name, tensor);
     return {
       contentType: 'application/json',
       body: printResponse(response, request, outputs),
@@ -35,8 +35,9 @@ export function printOutput(name: string, { datatype, shape, data }: Tensor): st
   return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join()}],"data":[${elements}]}`;
 }
 
-export function printResponse(response: InferenceResponse, { id }: DecodedRequest, outputs: readonly string[]): string {
-  const { model, version } = response;
-  const name = `"model_name":${JSON.stringify(model)},"model_version":"${version}"`;
-  return `{${name}${id === undefined ? '' : `,"id":${JSON.stringify(id)}`},"outputs":[${outputs.join()}]}`;
+/** @param outputs with a comma between each two */
+export function printResponse({ model, version }: InferenceResponse, { id }: DecodedRequest, outputs: string): string {
+  // Names of models have nothing in them that JSON would escape.
+  const name = `"model_name":"${model}","model_version":"${version}"`;
+  return `{${name}${id === undefined ? '' : `,"id":${JSON.stringify(id)}`},"outputs":[${outputs}]}`;
 }

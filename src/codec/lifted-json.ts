@@ -146,8 +146,17 @@ export function endOfValue(bytes: Buffer, start: number): number {
   return i;
 }
 
-/** In so many bytes an array is looked for by hand: below, calls of the platform cost more. */
-const SHORT_BYTES = 64;
+/** So many bytes are looked at one by one: below, calls of the platform cost more. */
+const SHORT_BYTES = 256;
+
+/** Whether a piece of text stands at a place. */
+export function isAt(bytes: Buffer, at: number, piece: Buffer): boolean {
+  const { length } = piece;
+  if (at + length > bytes.length) return false;
+  if (length > SHORT_BYTES) return bytes.compare(piece, 0, length, at, at + length) === 0;
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== piece[i]) return false;
+  return true;
+}
 
 /** Most arrays of numbers are flat: then three searches of the platform find their end. */
 function endOfFlatArray(bytes: Buffer, start: number): number | undefined {

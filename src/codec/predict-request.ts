@@ -11,8 +11,7 @@ export interface PredictRequest extends DecodedRequest {
 }
 
 /** @throws ServingError INVALID_REQUEST or INVALID_INPUT */
-export function decodePredict(body: Uint8Array, model: DecodingTarget): PredictRequest {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+export function decodePredict(bytes: Buffer, model: DecodingTarget): PredictRequest {
   const { value, ranges } = liftJson(bytes, (path) => path.length === 1 && isMember(path[0]));
   const request = checkEnvelope(value);
   const form = 'instances' in request ? 'rows' : 'columns';

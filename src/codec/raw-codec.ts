@@ -9,7 +9,7 @@ import { binaryCodec, readBlob } from './binary-codec.ts';
 import type { DecodedRequest, DecodingTarget, InferCodec } from './codec.ts';
 
 export const rawCodec: InferCodec = {
-  decode(body: Uint8Array, _headerLength: number | undefined, { name, signature }: DecodingTarget): DecodedRequest {
+  decode(body: Buffer, _headerLength: number | undefined, { name, signature }: DecodingTarget): DecodedRequest {
     const [input, ...others] = signature.inputs;
     if (!input || others.length > 0) {
       throw new ServingError(

@@ -5,7 +5,7 @@
 //   └──────────────────────── piece ───────────────────────────┘   element(s)  └ piece
 
 import { isUtf8 } from 'node:buffer';
-import { endOfValue, type JsonRange, liftJson } from './lifted-json.ts';
+import { endOfValue, isAt, type JsonRange, liftJson } from './lifted-json.ts';
 
 export interface ReadDocument<Value> {
   /** What `check` made of it: shared with documents that are the same, not to be changed. */
@@ -68,8 +68,8 @@ function rangesBetween(bytes: Buffer, pieces: readonly Buffer[]): JsonRange[] | 
   let at = 0;
   for (let i = 0; ; i++) {
     const piece = pieces[i]!;
+    if (!isAt(bytes, at, piece)) return undefined;
     const start = at + piece.length;
-    if (start > bytes.length || bytes.compare(piece, 0, piece.length, at, start) !== 0) return undefined;
     if (i === pieces.length - 1) return start === bytes.length ? ranges : undefined;
     at = endOfValue(bytes, start);
     // No value, or white space before one.

@@ -32,8 +32,7 @@ const MOST_ELEMENTS = 2 ** 28;
 const documents = new RecentDocuments(isTensorData, checkEnvelope, ({ id }) => !id);
 
 /** @throws ServingError INVALID_REQUEST or INVALID_INPUT */
-export function decodeEnvelope(json: Uint8Array, readBlob: BlobReader): DecodedRequest {
-  const bytes = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
+export function decodeEnvelope(bytes: Buffer, readBlob: BlobReader): DecodedRequest {
   const { value: request, ranges } = documents.read(bytes);
   const inputs = new Map<string, Tensor>();
   let strings = 0;

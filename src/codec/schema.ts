@@ -106,7 +106,7 @@ const modelStatistics = z
       z.object({
         name: z.string(),
         version: z.string(),
-        last_inference: z.int().describe('Milliseconds since 1970; 0 before the first'),
+        last_inference: z.int().describe('When a run last ended, in milliseconds since 1970; 0 before the first'),
         inference_count: z.int().describe('Rows'),
         execution_count: z.int().describe('Runs'),
         inference_stats: z.object({

@@ -4,8 +4,8 @@ import type { FastifyReply } from 'fastify';
 import type { InferenceTimings } from '../inference.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 
-/** What is sent with status 200. */
 export interface Answer {
+  readonly status: 200;
   /** Names and values in turn. */
   readonly headers: string[];
   readonly body: string | Uint8Array;
@@ -22,12 +22,12 @@ const SMALL_BODY_BYTES = 16 * 1024;
  * One header block and one write, past Fastify's reply, which would look at each header several times. Node writes a
  * string together with the headers, a buffer after them: small bodies are cheaper as one string of bytes.
  */
-export function send(reply: FastifyReply, { headers, body, blobs, bytes }: Answer): void {
+export function send(reply: FastifyReply, { status, headers, body, blobs, bytes }: Answer): void {
   const length = typeof body === 'string' ? Buffer.byteLength(body) : bytes;
   headers.push('content-length', String(length));
   reply.hijack();
   const { raw } = reply;
-  raw.writeHead(200, headers);
+  raw.writeHead(status, headers);
   if (blobs.length > 0) {
     raw.write(body);
     for (const blob of blobs) raw.write(blob);

@@ -131,9 +131,9 @@ export class InferenceExchange {
     // Not awaited where it is there: the promises between here and the write let the others of the batch be encoded first.
     const answering = this.#encode(received, await this.#infer(received), dialect);
     const answer = answering instanceof Promise ? await answering : answering;
-    if (answer.bytes <= COUNTED_BYTES) return { status: 200, ...answer };
+    if (answer.bytes <= COUNTED_BYTES) return answer;
     this.#transfers.reserve(answer.bytes);
-    return { status: 200, ...answer, taken: () => this.#taken(answer) };
+    return { ...answer, taken: () => this.#taken(answer) };
   }
 
   /** From the decoded request to the queue nothing is awaited: a reload cannot retire the model in between. */
@@ -141,8 +141,8 @@ export class InferenceExchange {
     const { headers, resolve, decoded, size, receivedAt, signal } = received;
     if (size > this.#maxBodyBytes / MOST_EXPANSION) checkExpanded(decoded, this.#maxBodyBytes);
     const model = resolve();
-    const context = { signal, ...limitsOf(headers, decoded, receivedAt, model.facts) };
-    const answering = this.#dataPlane.infer(model, decoded, context, size);
+    const { deadlineAt, priority } = limitsOf(headers, decoded, receivedAt, model.facts);
+    const answering = this.#dataPlane.infer(model, decoded, { signal, deadlineAt, priority }, size);
     return size > COUNTED_BYTES ? givingBack(answering, decoded, signal) : answering;
   }
 
@@ -190,7 +190,7 @@ export class InferenceExchange {
       this.#logger.info({ requestId: id, ...describeTrace(traced, receivedAt, decoded, response) }, 'trace');
     }
     const bytes = blobs.reduce((sum, blob) => sum + blob.byteLength, body.length);
-    return { headers, body, blobs, bytes, outputs };
+    return { status: 200, headers, body, blobs, bytes, outputs };
   }
 
   /** Of a large answer: nothing of it is still to be sent. */

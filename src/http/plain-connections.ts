@@ -34,6 +34,9 @@ export interface PlainOptions {
   readonly now: () => number;
 }
 
+const OK = 'HTTP/1.1 200 OK';
+const CONTENT_LENGTH = '\r\ncontent-length: ';
+const CLOSE = 'Connection: close\r\n\r\n';
 /** A small answer is one string of bytes, and one write. */
 const SMALL_BODY_BYTES = 16 * 1024;
 
@@ -47,7 +50,8 @@ export class PlainConnections {
   constructor(server: Server, { handle, draining, maxBodyBytes, now }: PlainOptions) {
     this.#server = server;
     this.#now = now;
-    const keepAlive = `Keep-Alive: timeout=${Math.floor(server.keepAliveTimeout / 1000)}`;
+    const seconds = Math.floor(server.keepAliveTimeout / 1000);
+    const keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n\r\n`;
     const closing = () => this.#closing || draining();
     const [toHttp] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
     server.removeListener('connection', toHttp!);
@@ -163,13 +167,13 @@ class PlainConnection {
 
   #write({ status, headers, body, blobs = [], taken }: PlainAnswer): void {
     const socket = this.#socket;
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`;
-    for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    let head = status === 200 ? OK : `HTTP/1.1 ${status} ${STATUS_CODES[status]}`;
+    for (let i = 0; i < headers.length; i += 2) head += lineOf(headers[i]!) + headers[i + 1]!;
     const own = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
     const length = blobs.reduce((sum, { byteLength }) => sum + byteLength, own);
     const isLast = this.#parts.closing();
-    const persistence = isLast ? 'Connection: close' : `Connection: keep-alive\r\n${this.#parts.keepAlive}`;
-    head += `content-length: ${length}\r\nDate: ${httpDate()}\r\n${persistence}\r\n\r\n`;
+    const now = this.#parts.now();
+    head += CONTENT_LENGTH + length + dateLine(now) + (isLast ? CLOSE : this.#parts.keepAlive);
     if (typeof body !== 'string' && length <= SMALL_BODY_BYTES) {
       socket.write(head + Buffer.from(body.buffer, body.byteOffset, length).toString('latin1'), 'latin1', taken);
     } else if (typeof body === 'string' && length === body.length && length <= SMALL_BODY_BYTES) {
@@ -185,7 +189,7 @@ class PlainConnection {
     }
     this.#signal = undefined;
     this.answered++;
-    this.idleSince = this.#parts.now();
+    this.idleSince = now;
     if (isLast) socket.destroySoon();
     else if (this.#early) this.#handOver(this.#early);
   }
@@ -213,16 +217,27 @@ class Signal implements CancelSignal {
   onabort: (() => void) | null = null;
 }
 
-let dateOf = 0;
-let date = '';
+const lines = new Map<string, string>();
 
-/** RFC 9110, section 5.6.7; once a second. */
-function httpDate(): string {
-  const now = Date.now();
-  const second = now - (now % 1000);
-  if (second !== dateOf) {
-    dateOf = second;
-    date = new Date(second).toUTCString();
+/** The end of the line before, and a header up to its value. */
+function lineOf(name: string): string {
+  let line = lines.get(name);
+  if (line === undefined) {
+    line = `\r\n${name}: `;
+    lines.set(name, line);
+  }
+  return line;
+}
+
+let date = '';
+let dateUntil = Number.NEGATIVE_INFINITY;
+
+/** RFC 9110, section 5.6.7; printed once a second. @param now monotonic, in milliseconds */
+function dateLine(now: number): string {
+  if (now >= dateUntil) {
+    const time = Date.now();
+    date = `\r\nDate: ${new Date(time).toUTCString()}\r\n`;
+    dateUntil = now + 1000 - (time % 1000);
   }
   return date;
 }

@@ -2,6 +2,7 @@
 // printable, a length, and all of the body. Whatever else HTTP allows is left to one (RFC 9112).
 
 import type { IncomingHttpHeaders } from 'node:http';
+import { isAt } from '../codec/lifted-json.ts';
 
 export interface PlainRequest {
   readonly model: string;
@@ -45,19 +46,14 @@ export class PlainRequestReader {
 
 /** Where the body begins, if the bytes have this head, a length without a sign or leading zeros, and a body of that length. */
 function startOfBody(bytes: Buffer, { before, after }: Head): number | undefined {
-  if (!hasAt(bytes, 0, before)) return undefined;
+  if (!isAt(bytes, 0, before)) return undefined;
   let at = before.length;
   let length = 0;
   for (; at < before.length + MOST_DIGITS && isDigit(bytes[at]!); at++) length = length * 10 + bytes[at]! - ZERO;
   const leadingZero = bytes[before.length] === ZERO && at > before.length + 1;
-  if (at === before.length || leadingZero || !hasAt(bytes, at, after)) return undefined;
+  if (at === before.length || leadingZero || !isAt(bytes, at, after)) return undefined;
   const start = at + after.length;
   return bytes.length === start + length ? start : undefined;
-}
-
-function hasAt(bytes: Buffer, at: number, part: Buffer): boolean {
-  const end = at + part.length;
-  return bytes.length >= end && bytes.compare(part, 0, part.length, at, end) === 0;
 }
 
 function isDigit(byte: number): boolean {

@@ -158,11 +158,11 @@ function counted(observer: ModelObserver, statistics: ModelStatistics): BatchObs
     batchFailed: () => observer.batchFailed(),
     queueChanged: (waiting, running) => observer.queueChanged(waiting, running),
     batchExecuted(batch) {
-      statistics.batchExecuted(batch);
+      statistics.batchExecuted(batch, Date.now());
       observer.batchExecuted(batch);
     },
     requestAnswered(outcome, ms) {
-      statistics.requestAnswered(outcome, ms, Date.now());
+      statistics.requestAnswered(outcome, ms);
       observer.requestAnswered(outcome, ms);
     },
   };

@@ -36,14 +36,14 @@ export class ModelStatistics {
   #output = none();
   #batches = new Map<number, BatchDurations>();
 
-  /** @param epochMs the time of day, milliseconds since 1970 */
-  requestAnswered(outcome: string, ms: number, epochMs: number): void {
+  requestAnswered(outcome: string, ms: number): void {
     add(outcome === 'ok' ? this.#success : this.#fail, 1, ms);
-    this.#lastInference = epochMs;
   }
 
-  batchExecuted({ rows, queueMs, inputMs, computeMs, outputMs }: ExecutedBatch): void {
+  /** @param epochMs the time of day, milliseconds since 1970 */
+  batchExecuted({ rows, queueMs, inputMs, computeMs, outputMs }: ExecutedBatch, epochMs: number): void {
     const requests = queueMs.length;
+    this.#lastInference = epochMs;
     this.#rows += rows;
     this.#executions++;
     for (const wait of queueMs) add(this.#queue, 1, wait);

@@ -84,6 +84,32 @@ export function rowSize(inputs: NamedTensors, axes: FreeAxes): number {
   return largest;
 }
 
+/** The keys of requests that come one after the other: mostly of one shape, and then it is one and the same string. */
+export class ShapeKeys {
+  #last: readonly (readonly [name: string, form: Pick<Tensor, 'datatype' | 'shape'>])[] = [];
+  #key = '';
+
+  /** What `shapeKey` gives. */
+  keyOf(inputs: NamedTensors): string {
+    if (!this.#isLast(inputs)) {
+      this.#key = shapeKey(inputs);
+      this.#last = Array.from(inputs, ([name, { datatype, shape }]) => [name, { datatype, shape }]);
+    }
+    return this.#key;
+  }
+
+  #isLast(inputs: NamedTensors): boolean {
+    if (inputs.size !== this.#last.length) return false;
+    let i = 0;
+    for (const [name, { datatype, shape }] of inputs) {
+      const [lastName, last] = this.#last[i++]!;
+      if (name !== lastName || datatype !== last.datatype || shape.length !== last.shape.length) return false;
+      for (let axis = 1; axis < shape.length; axis++) if (shape[axis] !== last.shape[axis]) return false;
+    }
+    return true;
+  }
+}
+
 /**
  * Requests with the same key may share a batch: same names, datatypes and dimensions but the first.
  * @param free a dimension of some inputs that does not count either, by name

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeStrings, encodeStrings } from '../../src/tensor/bytes.ts';
 import { fromHalf, toHalf } from '../../src/tensor/float16.ts';
-import { joinRows, shapeKey, splitRows } from '../../src/tensor/rows.ts';
+import { joinRows, ShapeKeys, shapeKey, splitRows } from '../../src/tensor/rows.ts';
 import type { NamedTensors } from '../../src/tensor/tensor.ts';
 import { tensorOf, text } from '../fixtures/tensors.ts';
 
@@ -85,4 +85,21 @@ test('only requests that differ in nothing but their rows may share a batch', ()
   expect(key('FP32', [1, 8])).toBe(key('FP32', [7, 8]));
   expect(key('FP32', [1, 8])).not.toBe(key('FP32', [1, 9]));
   expect(key('FP32', [1, 8])).not.toBe(key('INT32', [1, 8]));
+});
+
+test('requests that come one after the other have the keys that each has by itself', () => {
+  const tensor = fc.record({
+    name: fc.constantFrom('x', 'y'),
+    datatype: fc.constantFrom('FP32' as const, 'INT32' as const),
+    shape: fc.array(fc.integer({ min: 1, max: 2 }), { maxLength: 3 }),
+  });
+  const request = fc
+    .uniqueArray(tensor, { maxLength: 2, selector: ({ name }) => name })
+    .map((tensors) => new Map(tensors.map(({ name, datatype, shape }) => [name, tensorOf(datatype, shape, [])])));
+  fc.assert(
+    fc.property(fc.array(request, { maxLength: 8 }), (requests) => {
+      const keys = new ShapeKeys();
+      expect(requests.map((inputs) => keys.keyOf(inputs))).toEqual(requests.map((inputs) => shapeKey(inputs)));
+    }),
+  );
 });

@@ -124,7 +124,7 @@ describe('a request', () => {
     ['binary', binary, binaryCodec],
   ])('in %s says what was recorded, and its answer is read back', (_, form, codec) => {
     const { bytes, headerLength } = form.encode(inputs);
-    const request = codec.decode(bytes, headerLength as number);
+    const request = codec.decode(Buffer.from(bytes), headerLength as number);
     expect(request.inputs).toEqual(inputs);
     const timings = { queueMs: 0, computeMs: 0, batchRows: 1, dispatchReason: 'idle' } as const;
     const answer = codec.encode({ model: 'm', version: '1', outputs: inputs, timings }, request);
