@@ -3,6 +3,10 @@
 import { closedLoop } from './closed-loop.ts';
 import { openLoop } from './open-loop.ts';
 import { answerTasks } from './task-process.ts';
+import { wrk } from './wrk.ts';
+
+/** What sends the requests of a closed loop. */
+export type Sender = 'autocannon' | 'wrk';
 
 export interface LoadTask {
   readonly url: string;
@@ -13,6 +17,8 @@ export interface LoadTask {
   readonly seconds: number;
   /** Requests a second, in an open loop; undefined: a closed loop, as many as the server takes. */
   readonly rate: number | undefined;
+  /** In a closed loop; autocannon unless told. */
+  readonly sender?: Sender;
 }
 
 export interface Observations {
@@ -34,8 +40,9 @@ export interface LoadResult {
 }
 
 answerTasks(async (task: LoadTask): Promise<LoadResult> => {
+  const { rate, sender } = task;
+  if (rate === undefined && sender === 'wrk') return await wrk(task);
   const cpuBefore = process.cpuUsage();
-  const { rate } = task;
   const { latenciesMs, elapsedMs, failures, unanswered } = await (rate === undefined
     ? closedLoop(task)
     : openLoop({ ...task, rate }));

@@ -23,21 +23,21 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function compare({ rounds, seconds, scenarios }: Flags): Promise<number> {
+async function compare({ rounds, seconds, scenarios, sender }: Flags): Promise<number> {
   // As many as onnxruntime takes by itself where nothing limits it; Ortlet finds its own number for each model.
   const { threads, reason } = planThreads(readCpuLimits(), 1);
-  const stage = new Stage(threads);
+  const stage = new Stage(threads, sender);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void stage.end().finally(() => process.exit(1)));
   }
   try {
     await stage.open();
     process.stdout.write(
-      `Rounds: ${rounds}, ${seconds} s each measurement; ${threads} onnxruntime threads for the hand-written server and the bare loop (${reason})\n\n`,
+      `Rounds: ${rounds}, ${seconds} s each measurement, sent by ${sender}; ${threads} onnxruntime threads for the hand-written server and the bare loop (${reason})\n\n`,
     );
     const outcome = await runRounds(stage, { rounds, seconds, scenarios, onProgress: progressBar('measuring') });
     const summary = { scenarios: summarizeScenarios(scenarios, outcome), bare: summarizeBare(outcome) };
-    const path = writeResults({ rounds, seconds, threads, ...summary, outcome });
+    const path = writeResults({ rounds, seconds, threads, sender, ...summary, outcome });
     process.stdout.write(`${printSummary(summary.scenarios, summary.bare)}\n\nWritten to ${path}\n`);
     for (const fault of outcome.faults) process.stderr.write(`load: ${fault}\n`);
     return outcome.faults.length > 0 ? 1 : 0;

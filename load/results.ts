@@ -3,13 +3,16 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { Sender } from './generator.ts';
 import type { Outcome } from './rounds.ts';
 import type { BareSummary, ScenarioSummary } from './summary.ts';
+import { wrkVersion } from './wrk.ts';
 
 export interface Results {
   readonly rounds: number;
   readonly seconds: number;
   readonly threads: number;
+  readonly sender: Sender;
   readonly scenarios: readonly ScenarioSummary[];
   readonly bare: readonly BareSummary[];
   readonly outcome: Outcome;
@@ -29,7 +32,7 @@ function conditions() {
   return {
     measuredAt: new Date().toISOString(),
     machine: { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism() },
-    versions: { node: process.version, ...Object.fromEntries(dependencies) },
+    versions: { node: process.version, ...Object.fromEntries(dependencies), wrk: wrkVersion() },
   };
 }
 

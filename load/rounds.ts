@@ -41,8 +41,8 @@ export interface RoundOptions {
 const COMPETITORS: readonly Competitor[] = ['handWritten', 'ortlet'];
 /** Of each kind of request, before the first round. */
 const WARM_UP_SECONDS = 2;
-/** Of a measurement, right before it. */
-const WARM_UP_SHARE = 0.25;
+/** Right before a measurement at most, and no longer than that. */
+const LONGEST_SETTLING_SECONDS = 1;
 const CALIBRATION_CONNECTIONS = 32;
 const OPEN_CONNECTIONS = 64;
 /** Of what the hand-written server reaches in a closed loop. */
@@ -93,8 +93,9 @@ async function measure(
 ): Promise<Omit<Measurement, 'round'>> {
   const server = stage.server(competitor);
   const { arrival } = scenario;
-  const task = taskFor(scenario, server.url, arrival.kind === 'closed' ? arrival.connections : OPEN_CONNECTIONS, rate);
-  await stage.generator.ask({ ...task, seconds: seconds * WARM_UP_SHARE });
+  const connections = arrival.kind === 'closed' ? arrival.connections : OPEN_CONNECTIONS;
+  const task = taskFor(stage, competitor, scenario, connections, rate);
+  await stage.generator.ask({ ...task, seconds: Math.min(seconds, LONGEST_SETTLING_SECONDS) });
   const cpuBefore = server.cpuSeconds;
   const startedAt = performance.now();
   const result = await stage.generator.ask({ ...task, seconds });
@@ -106,13 +107,15 @@ async function measure(
 }
 
 function taskFor(
+  stage: Stage,
+  competitor: Competitor,
   { model, form }: Scenario,
-  url: string,
   connections: number,
   rate?: number,
 ): Omit<LoadTask, 'seconds'> {
   const { path, headers, bodies } = requestsFor(model, form);
-  return { url: url + path, headers, bodies, connections, rate };
+  const { sender } = stage;
+  return { url: stage.server(competitor).url + path, headers, bodies, connections, rate, sender };
 }
 
 /** Both servers get the same load before anything counts: compiled code is what a server runs on for all but its first seconds. */
@@ -120,7 +123,7 @@ async function warmUp(stage: Stage, { scenarios }: RoundOptions): Promise<void> 
   const bodies = new Map(scenarios.map((scenario) => [`${scenario.model.name} ${scenario.form}`, scenario]));
   for (const scenario of bodies.values()) {
     for (const competitor of COMPETITORS) {
-      const task = taskFor(scenario, stage.server(competitor).url, CALIBRATION_CONNECTIONS);
+      const task = taskFor(stage, competitor, scenario, CALIBRATION_CONNECTIONS);
       await stage.generator.ask({ ...task, seconds: WARM_UP_SECONDS });
     }
   }
@@ -130,9 +133,8 @@ async function warmUp(stage: Stage, { scenarios }: RoundOptions): Promise<void> 
 async function openRates(stage: Stage, { scenarios, seconds }: RoundOptions): Promise<Map<string, number>> {
   const rates = new Map<string, number>();
   for (const scenario of scenarios.filter(({ arrival }) => arrival.kind === 'open')) {
-    const task = taskFor(scenario, stage.server('handWritten').url, CALIBRATION_CONNECTIONS);
-    await stage.generator.ask({ ...task, seconds: seconds * WARM_UP_SHARE });
-    const { requestsPerSecond } = await stage.generator.ask({ ...task, seconds: seconds / 2 });
+    const task = taskFor(stage, 'handWritten', scenario, CALIBRATION_CONNECTIONS);
+    const { requestsPerSecond } = await stage.generator.ask({ ...task, seconds });
     rates.set(scenario.model.name, Math.max(1, Math.round(requestsPerSecond * OPEN_RATE_SHARE)));
   }
   return rates;

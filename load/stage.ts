@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { BareResult, BareTask } from './bare-loop.ts';
-import type { LoadResult, LoadTask } from './generator.ts';
+import type { LoadResult, LoadTask, Sender } from './generator.ts';
 import { writeModels } from './models.ts';
 import { freePort, ServerProcess } from './server-process.ts';
 import { TaskProcess } from './task-process.ts';
@@ -14,12 +14,14 @@ export class Stage {
   readonly models = writeModels();
   /** onnxruntime's threads in the hand-written server and the bare loop. */
   readonly threads: number;
+  readonly sender: Sender;
   readonly generator = new TaskProcess<LoadTask, LoadResult>(new URL('./generator.ts', import.meta.url));
   readonly bareLoop = new TaskProcess<BareTask, BareResult>(new URL('./bare-loop.ts', import.meta.url));
   #servers: Partial<Record<Competitor, ServerProcess>> = {};
 
-  constructor(threads: number) {
+  constructor(threads: number, sender: Sender) {
     this.threads = threads;
+    this.sender = sender;
   }
 
   /** Starts both servers with the same models; Ortlet chooses its own number of threads. */
