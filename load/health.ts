@@ -9,7 +9,7 @@ import { repositoryOf, slow } from '../test/fixtures/models.ts';
 import type { Graph } from '../test/fixtures/onnx-writer.ts';
 import type { LoadResult, LoadTask } from './generator.ts';
 import { freePort, ServerProcess } from './server-process.ts';
-import { TaskProcess } from './task-process.ts';
+import { SENDER_FLAGS, TaskProcess } from './task-process.ts';
 
 /** The senders stand for other machines: they must not keep the server or the asker from a core. */
 const GENERATOR_NICENESS = 10;
@@ -51,7 +51,12 @@ async function watch(name: string, models: Record<string, Graph>, burdensAt: (ur
   const server = new ServerProcess('Ortlet', port, [main, 'serve', repository.path, ...settings]);
   const burdens = burdensAt(server.url);
   const generators = burdens.map(
-    () => new TaskProcess<LoadTask, LoadResult>(new URL('./generator.ts', import.meta.url), GENERATOR_NICENESS),
+    () =>
+      new TaskProcess<LoadTask, LoadResult>(
+        new URL('./generator.ts', import.meta.url),
+        SENDER_FLAGS,
+        GENERATOR_NICENESS,
+      ),
   );
   try {
     await server.ready();

@@ -44,6 +44,7 @@ const WARM_UP_SECONDS = 2;
 /** Right before a measurement at most, and no longer than that. */
 const LONGEST_SETTLING_SECONDS = 1;
 const CALIBRATION_CONNECTIONS = 32;
+const CALIBRATION_SECONDS = 4;
 const OPEN_CONNECTIONS = 64;
 /** Of what the hand-written server reaches in a closed loop. */
 const OPEN_RATE_SHARE = 0.5;
@@ -130,11 +131,11 @@ async function warmUp(stage: Stage, { scenarios }: RoundOptions): Promise<void> 
 }
 
 /** Half of what the hand-written server reaches, for each model with an open loop. */
-async function openRates(stage: Stage, { scenarios, seconds }: RoundOptions): Promise<Map<string, number>> {
+async function openRates(stage: Stage, { scenarios }: RoundOptions): Promise<Map<string, number>> {
   const rates = new Map<string, number>();
   for (const scenario of scenarios.filter(({ arrival }) => arrival.kind === 'open')) {
     const task = taskFor(stage, 'handWritten', scenario, CALIBRATION_CONNECTIONS);
-    const { requestsPerSecond } = await stage.generator.ask({ ...task, seconds });
+    const { requestsPerSecond } = await stage.generator.ask({ ...task, seconds: CALIBRATION_SECONDS });
     rates.set(scenario.model.name, Math.max(1, Math.round(requestsPerSecond * OPEN_RATE_SHARE)));
   }
   return rates;

@@ -6,7 +6,7 @@ import type { BareResult, BareTask } from './bare-loop.ts';
 import type { LoadResult, LoadTask, Sender } from './generator.ts';
 import { writeModels } from './models.ts';
 import { freePort, ServerProcess } from './server-process.ts';
-import { TaskProcess } from './task-process.ts';
+import { SENDER_FLAGS, TaskProcess } from './task-process.ts';
 
 export type Competitor = 'handWritten' | 'ortlet';
 
@@ -15,7 +15,7 @@ export class Stage {
   /** onnxruntime's threads in the hand-written server and the bare loop. */
   readonly threads: number;
   readonly sender: Sender;
-  readonly generator = new TaskProcess<LoadTask, LoadResult>(new URL('./generator.ts', import.meta.url));
+  readonly generator = new TaskProcess<LoadTask, LoadResult>(new URL('./generator.ts', import.meta.url), SENDER_FLAGS);
   readonly bareLoop = new TaskProcess<BareTask, BareResult>(new URL('./bare-loop.ts', import.meta.url));
   #servers: Partial<Record<Competitor, ServerProcess>> = {};
 

@@ -6,13 +6,18 @@ import { setPriority } from 'node:os';
 
 type Answer<Result> = { readonly result: Result } | { readonly error: string };
 
+/** For what sends requests: V8's helpers would collect its garbage on the cores that the servers need. */
+export const SENDER_FLAGS = ['--single-threaded-gc'];
+
 export class TaskProcess<Task extends object, Result> {
   #child: ChildProcess;
 
-  /** @param niceness lower priority than the rest of the machine, for a generator that stands for another machine */
-  constructor(file: URL, niceness = 0) {
-    // V8's helpers would collect the child's garbage on the cores that the servers need.
-    this.#child = fork(file, { serialization: 'advanced', execArgv: ['--single-threaded-gc'] });
+  /**
+   * @param flags Node's
+   * @param niceness lower priority than the rest of the machine, for a generator that stands for another machine
+   */
+  constructor(file: URL, flags: readonly string[] = [], niceness = 0) {
+    this.#child = fork(file, { serialization: 'advanced', execArgv: [...flags] });
     if (niceness > 0) setPriority(this.#child.pid!, niceness);
   }
 

@@ -10,7 +10,7 @@ import { startOrtlet } from '../scheduler/ortlet.ts';
 import type { Measure } from '../scheduler/report.ts';
 import { median } from '../scheduler/statistics.ts';
 import type { ServerProcess } from '../server-process.ts';
-import { TaskProcess } from '../task-process.ts';
+import { SENDER_FLAGS, TaskProcess } from '../task-process.ts';
 import { installPeer, PEERS, startPeer } from './peer.ts';
 
 interface Measured extends LoadResult {
@@ -35,7 +35,7 @@ export const peers: Measure = async ({ models, rounds, seconds, flags, onProgres
   const { threads } = planThreads(readCpuLimits(), 1);
   const missing = new Map(PEERS.map((peer) => [peer, installPeer(peer)]));
   const present = PEERS.filter((peer) => missing.get(peer) === undefined);
-  const generator = new TaskProcess<LoadTask, LoadResult>(new URL('../generator.ts', import.meta.url));
+  const generator = new TaskProcess<LoadTask, LoadResult>(new URL('../generator.ts', import.meta.url), SENDER_FLAGS);
   const servers = new Map<string, ServerProcess>();
   const rows: (string | number)[][] = [];
   const faults: string[] = [];

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { freePort, ServerProcess } from '../server-process.ts';
-import { TaskProcess } from '../task-process.ts';
+import { SENDER_FLAGS, TaskProcess } from '../task-process.ts';
 import type { SendResult, SendTask } from './sender.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -25,7 +25,7 @@ export async function startOrtlet(models: string, flags: readonly string[] = [])
 }
 
 export function startSender(): TaskProcess<SendTask, SendResult> {
-  return new TaskProcess<SendTask, SendResult>(new URL('./sender.ts', import.meta.url));
+  return new TaskProcess<SendTask, SendResult>(new URL('./sender.ts', import.meta.url), SENDER_FLAGS);
 }
 
 export function inferUrl(server: ServerProcess, model: string): URL {

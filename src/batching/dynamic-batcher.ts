@@ -6,7 +6,7 @@ import { type ExecutionResult, type Executor, NotStartedError } from '../executi
 import type { InferenceContext } from '../inference.ts';
 import { giveBackTensors } from '../tensor/memory.ts';
 import type { PaddingPlan } from '../tensor/padding.ts';
-import { type FreeAxes, freeAxesOf, ShapeKeys } from '../tensor/rows.ts';
+import { freeAxesOf, ShapeKeys } from '../tensor/rows.ts';
 import type { NamedTensors } from '../tensor/tensor.ts';
 import { AdmissionControl, type AdmissionOptions } from './admission-control.ts';
 import { cancelled, failed, killedTwice, lateInQueue, lateInRun, unavailable, unloading } from './answers.ts';
@@ -20,7 +20,7 @@ import { Deadlines } from './deadlines.ts';
 import { Isolation } from './isolation.ts';
 import type { Occasion } from './policy-state.ts';
 import { PumpTimer } from './pump-timer.ts';
-import { createEntry, type Entry } from './queue-entry.ts';
+import { createEntry, type Entry, type Shapes } from './queue-entry.ts';
 import { RequestQueue } from './request-queue.ts';
 import { expectedEnd, type Run } from './run.ts';
 import type { ScheduledResult, Scheduler } from './scheduler.ts';
@@ -42,8 +42,7 @@ export class DynamicBatcher implements Scheduler {
   readonly #observer: BatchObserver;
   readonly #queue = new RequestQueue<Entry>();
   readonly #costs: CostModel;
-  readonly #axes: FreeAxes;
-  readonly #keys = new ShapeKeys();
+  readonly #shapes: Shapes;
   readonly #arrivals = new Arrivals();
   readonly #isolation = new Isolation();
   readonly #deadlines: Deadlines<Entry>;
@@ -62,7 +61,7 @@ export class DynamicBatcher implements Scheduler {
     this.#options = options;
     this.#observer = observer;
     this.#costs = options.costs;
-    this.#axes = freeAxesOf(executor.signature);
+    this.#shapes = { axes: freeAxesOf(executor.signature), keys: new ShapeKeys() };
     this.#admission = new AdmissionControl(options, executor, this.#queue, this.#running);
     this.#timer = new PumpTimer(() => this.#pump(), options.now);
     this.#deadlines = new Deadlines(
@@ -98,13 +97,7 @@ export class DynamicBatcher implements Scheduler {
   ): Promise<ScheduledResult> {
     return new Promise((resolve, reject) => {
       const now = this.#options.now();
-      const entry = createEntry(
-        { inputs, outputs, context, resolve, reject },
-        this.#options,
-        this.#axes,
-        this.#keys,
-        now,
-      );
+      const entry = createEntry({ inputs, outputs, context, resolve, reject }, this.#options, this.#shapes, now);
       this.#refuse(entry, now);
       this.#isolation.admit(entry);
       // Not written where it is assigned: V8 makes such functions in its old space, and they hold what they see.

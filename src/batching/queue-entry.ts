@@ -32,12 +32,18 @@ export const PRIORITY_STEP_MS = 1000;
  */
 export const MEMORY_OF_A_BYTE = 2;
 
-/** @param axes the model's free dimensions @param now when it was enqueued */
+/** How the shapes of one model's requests are judged. */
+export interface Shapes {
+  /** The model's free dimensions. */
+  readonly axes: FreeAxes;
+  readonly keys: ShapeKeys;
+}
+
+/** @param now when it was enqueued */
 export function createEntry(
   request: Pick<Entry, 'inputs' | 'outputs' | 'context' | 'resolve' | 'reject'>,
   options: { batchable: boolean; padding?: PaddingPlan | undefined; queueTimeoutMs?: number | undefined },
-  axes: FreeAxes,
-  keys: ShapeKeys,
+  { axes, keys }: Shapes,
   now: number,
 ): Entry {
   const { inputs, outputs, context } = request;

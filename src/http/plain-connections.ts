@@ -52,6 +52,7 @@ export class PlainConnections {
     this.#now = now;
     const seconds = Math.floor(server.keepAliveTimeout / 1000);
     const keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n\r\n`;
+    const date = new DateLine();
     const closing = () => this.#closing || draining();
     const [toHttp] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
     server.removeListener('connection', toHttp!);
@@ -60,7 +61,10 @@ export class PlainConnections {
         this.#open.delete(socket);
         toHttp!.call(server, socket);
       };
-      this.#open.set(socket, new PlainConnection(socket, { handle, leave, keepAlive, closing, maxBodyBytes, now }));
+      this.#open.set(
+        socket,
+        new PlainConnection(socket, { handle, leave, keepAlive, date, closing, maxBodyBytes, now }),
+      );
       socket.once('close', () => this.#open.delete(socket));
     });
   }
@@ -97,6 +101,7 @@ export class PlainConnections {
 interface ConnectionParts extends Omit<PlainOptions, 'draining'> {
   readonly leave: () => void;
   readonly keepAlive: string;
+  readonly date: DateLine;
   readonly closing: () => boolean;
 }
 
@@ -173,7 +178,7 @@ class PlainConnection {
     const length = blobs.reduce((sum, { byteLength }) => sum + byteLength, own);
     const isLast = this.#parts.closing();
     const now = this.#parts.now();
-    head += CONTENT_LENGTH + length + dateLine(now) + (isLast ? CLOSE : this.#parts.keepAlive);
+    head += CONTENT_LENGTH + length + this.#parts.date.at(now) + (isLast ? CLOSE : this.#parts.keepAlive);
     if (typeof body !== 'string' && length <= SMALL_BODY_BYTES) {
       socket.write(head + Buffer.from(body.buffer, body.byteOffset, length).toString('latin1'), 'latin1', taken);
     } else if (typeof body === 'string' && length === body.length && length <= SMALL_BODY_BYTES) {
@@ -217,6 +222,7 @@ class Signal implements CancelSignal {
   onabort: (() => void) | null = null;
 }
 
+/** One for each name of a header that answers have. */
 const lines = new Map<string, string>();
 
 /** The end of the line before, and a header up to its value. */
@@ -229,15 +235,18 @@ function lineOf(name: string): string {
   return line;
 }
 
-let date = '';
-let dateUntil = Number.NEGATIVE_INFINITY;
+/** The header of RFC 9110, section 6.6.1, printed once a second. */
+class DateLine {
+  #text = '';
+  #until = Number.NEGATIVE_INFINITY;
 
-/** RFC 9110, section 5.6.7; printed once a second. @param now monotonic, in milliseconds */
-function dateLine(now: number): string {
-  if (now >= dateUntil) {
-    const time = Date.now();
-    date = `\r\nDate: ${new Date(time).toUTCString()}\r\n`;
-    dateUntil = now + 1000 - (time % 1000);
+  /** @param now monotonic, in milliseconds */
+  at(now: number): string {
+    if (now >= this.#until) {
+      const time = Date.now();
+      this.#text = `\r\nDate: ${new Date(time).toUTCString()}\r\n`;
+      this.#until = now + 1000 - (time % 1000);
+    }
+    return this.#text;
   }
-  return date;
 }

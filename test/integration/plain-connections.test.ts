@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Connections } from '../../src/http/connections.ts';
 import { type PlainAnswer, PlainConnections } from '../../src/http/plain-connections.ts';
 import type { CancelSignal } from '../../src/inference.ts';
@@ -80,6 +80,30 @@ test('an answer has its headers, its length, the date, and how long the connecti
   expect(received()).toMatch(
     /^HTTP\/1\.1 200 OK\r\nx-request-id: one\r\ncontent-length: 11\r\nDate: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=72\r\n\r\nplain first$/,
   );
+});
+
+test('the date goes on from second to second', async () => {
+  const time = vi.spyOn(Date, 'now').mockReturnValue(Date.UTC(2026, 0, 1, 12, 0, 0, 400));
+  try {
+    const client = await answered();
+    time.mockReturnValue(Date.UTC(2026, 0, 1, 12, 0, 1));
+    for (const [model, now] of [
+      ['second', 599],
+      ['third', 600],
+    ] as const) {
+      clock.now = now;
+      (await client.ask(asked(model))).answer();
+      await client.gets(`plain ${model}`);
+    }
+    expect(
+      client
+        .received()
+        .match(/(?<=Date: )[^\r]*/g)
+        ?.map((date) => date.slice(17, 25)),
+    ).toEqual(['12:00:00', '12:00:00', '12:00:01']);
+  } finally {
+    time.mockRestore();
+  }
 });
 
 test.each<[string, PlainAnswer['body'], string]>([

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { coresOf, planThreads, readCpuLimits, shareLimits } from '../../src/execution/cpu-plan.ts';
 import { restartDelayMs } from '../../src/execution/restart-policy.ts';
 import { RunLimit } from '../../src/execution/run-limit.ts';
+import { ModelStatistics } from '../../src/observability/statistics.ts';
 import { Admission } from '../../src/serving/admission.ts';
 
 describe('threads', () => {
@@ -100,4 +101,12 @@ describe('admission', () => {
     admission.leave(1);
     await closed;
   });
+});
+
+test('the last inference is the last run, whatever is refused after it', () => {
+  const statistics = new ModelStatistics();
+  expect(statistics.report('m', '1').last_inference).toBe(0);
+  statistics.batchExecuted({ rows: 1, queueMs: [0], inputMs: 0, computeMs: 1, outputMs: 0 }, 1_800_000_000_000);
+  statistics.requestAnswered('INVALID_INPUT', 1);
+  expect(statistics.report('m', '1').last_inference).toBe(1_800_000_000_000);
 });

@@ -5,7 +5,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { binaryRequest } from '../../../load/scheduler/heavy-models.ts';
 import type { SendResult, SendTask } from '../../../load/scheduler/sender.ts';
-import { TaskProcess } from '../../../load/task-process.ts';
+import { SENDER_FLAGS, TaskProcess } from '../../../load/task-process.ts';
 import { repositoryOf, slow } from '../../fixtures/models.ts';
 import type { Graph } from '../../fixtures/onnx-writer.ts';
 
@@ -16,6 +16,7 @@ const HEALTH_EVERY_MS = 10;
 export function startSender(): TaskProcess<SendTask, SendResult> {
   return new TaskProcess<SendTask, SendResult>(
     new URL('../../../load/scheduler/sender.ts', import.meta.url),
+    SENDER_FLAGS,
     SENDER_NICENESS,
   );
 }
