@@ -1,5 +1,5 @@
-// Closed loops by wrk, which is written in C: it takes a third to a half of autocannon's processor time for a request, and
-// what the generator takes the servers do not have.
+// Closed loops by wrk, which is written in C: it takes about half of autocannon's processor time for a request, and what the
+// generator takes the servers do not have.
 
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

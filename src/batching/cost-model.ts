@@ -148,7 +148,7 @@ export class CostModel {
   }
 }
 
-/** How far work lies from the knot below it to the next one, from 0 to 1. Shifted: `**` takes ten times as long. */
+/** How far work lies from the knot below it to the next one, from 0 to 1; shifted, because `**` is a call. @param work from 1 */
 function shareBeyond(below: number, work: number): number {
   return (work || 1) / ((1 << below) >>> 0) - 1;
 }
