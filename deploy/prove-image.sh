@@ -155,7 +155,6 @@ for (const name of folders) {
 SCRIPT
 mkdir -p "$WORK/run"
 cat >"$WORK/run/serve" <<SCRIPT
-ip link set lo up
 exec unshare --pid --fork --kill-child --mount-proc="$root/proc" chroot "$root" ${as_user[*]} env -i --chdir="$workdir" ${environment[*]@Q} ${entrypoint[*]@Q} ${command[*]@Q}
 SCRIPT
 unshare --net bash "$WORK/run/serve" >"$WORK/server.log" 2>&1 &
@@ -163,6 +162,8 @@ unshare_pid=$!
 trap 'kill -KILL "$unshare_pid" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do server=$(pgrep -P "$unshare_pid" || true); [ -z "$server" ] || break; sleep 0.05; done
 [ -n "$server" ] || { cat "$WORK/server.log"; fail 'the server did not start'; }
+# Only now: a program run before the server would be the first child that is found.
+nsenter --target "$server" --net ip link set lo up
 beside() { nsenter --target "$server" --net chroot "$root" "${as_user[@]}" env -i --chdir="$workdir" "${environment[@]}" "$@"; }
 
 beside node --input-type=module - <"$WORK/ask.mjs" || { tail -5 "$WORK/server.log"; fail 'no answer'; }
