@@ -19,6 +19,7 @@ const COUNT = 10_000;
 const LONGEST_MS = 50;
 const LONGEST_TOKENS = 31;
 const CONNECTIONS = 32;
+const PROMPT_MS = 5;
 
 export const deadlines: Measure = async ({ models, flags, onProgress }) => {
   writeFileSync(join(models, 'lookup.onnx'), writeOnnx(lookup()));
@@ -83,10 +84,11 @@ async function answersToDeadlines(
   const late = await metric(server, 'ortlet_late_runs_total');
   if (late !== 0) faults.push(`${late} runs began after a deadline`);
   const at = (share: number) => quantile(lateness, share).toFixed(1);
+  const tardy = lateness.filter((ms) => ms > PROMPT_MS).length;
   return [
     `deadlines of 1 to ${LONGEST_MS} ms, ${done} requests, ${load.rate ? `${load.rate}/s` : 'refused ones at once again'}`,
     `${late} begun late`,
-    `${answered} answered; 503 and 504 after the deadline: p50 ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} ms`,
+    `${answered} answered; 503 and 504 after the deadline: p50 ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)} ms; ${tardy} of ${lateness.length} after more than ${PROMPT_MS}`,
   ];
 }
 

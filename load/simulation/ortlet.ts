@@ -160,6 +160,7 @@ class OrtletPolicy implements SimulatedPolicy {
       maxWork: this.#costs.limit(maxBatchSize * maxLength),
       demand: this.#demand.perMs(now),
       workBehind: (dueAt: number) => this.#queue.workBehind(dueAt),
+      firstDeadline: () => this.#queue.firstDeadline(),
     };
   }
 

@@ -84,6 +84,7 @@ export class AdmissionControl {
       maxWork: this.maxWork,
       demand: this.#demand.perMs(now),
       workBehind: (dueAt) => this.#queue.workBehind(dueAt),
+      firstDeadline: () => this.#queue.firstDeadline(),
     };
   }
 }

@@ -24,6 +24,8 @@ export interface QueueLoad {
   readonly demand: number;
   /** Of the waiting requests that are due later. */
   workBehind(dueAt: number): number;
+  /** Of the waiting requests that go first, the deadline that is nearest; infinite when none waits. */
+  firstDeadline(): number;
 }
 
 export interface NewRequest {
@@ -40,6 +42,12 @@ export interface Refusal {
   /** When it may be worth another try, in milliseconds from now. */
   readonly retryAfterMs: number;
 }
+
+/**
+ * Times the usual margin, for a request that the engines' next runs have no room for. Measured on a machine whose runs
+ * took 0.8 to 1.9 times what was predicted: half as many broken promises under overload, and 0 to 1 % fewer answers in time.
+ */
+const MARGIN_OF_THE_UNNEEDED = 2;
 
 /** @returns undefined when the request may enter */
 export function refuse(
@@ -59,12 +67,16 @@ export function refuse(
   // An idle engine tries in any case: otherwise a cost that was learnt too high would never be put right. And how soon a
   // dead one is replaced is not known, nor what a run takes that is far larger or smaller than any before.
   if (load.running.length < load.engines || load.engines === 0 || !costs.calibrated) return undefined;
-  const runWork = expectedWork(request, leftMs, load, costs);
+  const runWork = expectedWork(request, leftMs, load, costs, now);
   if (!costs.knows(runWork)) return undefined;
   const runMs = costs.predictMs(runWork);
+  // While the engines' next runs have room, a refusal may leave one idle. Any other place is better given to who comes
+  // later, and is surer to be in time.
+  const hasRoom = load.work < load.engines * runWork;
+  const caution = hasRoom ? costs.caution : 1 + MARGIN_OF_THE_UNNEEDED * (costs.caution - 1);
   const neededAfter = (work: number) => {
     const runs = Math.ceil((work + request.work) / runWork);
-    return ((runningMs(load, now) + runs * runMs) * costs.caution) / load.engines;
+    return ((runningMs(load, now) + runs * runMs) * caution) / load.engines;
   };
   // Mostly there is time even if all the others go first.
   if (neededAfter(load.work) <= leftMs) return undefined;
@@ -80,13 +92,21 @@ export function refuse(
 
 /**
  * Work of the run that a request would share. Others fill it up if they wait already, or come in the time that it leaves
- * before it must begin; without enough of them it is half as large, and so on. A request larger than that has a run for
- * itself, and the others are taken to be like it.
+ * before it must begin; without enough of them, or when it would end too late for who goes first, it is half as large, and
+ * so on. A request larger than that has a run for itself, and the others are taken to be like it.
  */
-function expectedWork({ work: own }: NewRequest, leftMs: number, load: QueueLoad, costs: CostModel): number {
+function expectedWork(
+  { work: own }: NewRequest,
+  leftMs: number,
+  load: QueueLoad,
+  costs: CostModel,
+  now: number,
+): number {
+  const firstLeftMs = (load.firstDeadline() - now) / costs.caution - runningMs(load, now) / load.engines;
   for (let work = load.maxWork; work > own; work /= 2) {
-    const spareMs = leftMs / costs.caution - costs.predictMs(work);
-    if (spareMs > 0 && load.work + load.demand * spareMs >= work) return work;
+    const runMs = costs.predictMs(work);
+    const spareMs = leftMs / costs.caution - runMs;
+    if (spareMs > 0 && runMs <= firstLeftMs && load.work + load.demand * spareMs >= work) return work;
   }
   return own;
 }

@@ -78,6 +78,13 @@ export class RequestQueue<Request extends QueuedRequest> {
     return work;
   }
 
+  /** The nearest deadline of those that go first in their groups; infinite when none waits. */
+  firstDeadline(): number {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (const group of this.#groups.values()) nearest = Math.min(nearest, group.first!.deadlineAt);
+    return nearest;
+  }
+
   #count({ rows, length, bytes }: Request, sign: 1 | -1): void {
     this.#length += sign;
     this.#work += sign * rows * length;

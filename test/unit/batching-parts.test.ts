@@ -83,6 +83,7 @@ describe('refusal at the door', () => {
     maxWork: 8,
     demand: 0,
     workBehind: (dueAt: number) => (dueAt < 50 ? 3 : 0),
+    firstDeadline: () => 1000,
   };
   const request = { work: 1, bytes: 4, dueAt: 1000, deadlineAt: 1000 };
 
@@ -100,6 +101,27 @@ describe('refusal at the door', () => {
     });
   });
 
+  test('asks for twice the margin from whom the next runs have no room for: who comes later is surer to be in time', () => {
+    const unsure = new CostModel([{ rows: 1, ms: 10 }]);
+    for (let i = 0; i < 20; i++) unsure.observe(1, i % 2 === 0 ? 9.5 : 10.5);
+    const margin = unsure.caution - 1;
+    expect(margin).toBeGreaterThan(0.1);
+    /** The time that must be left, as a share of what is predicted. */
+    const askedOf = (waiting: number, engines: number) => {
+      const running = Array.from({ length: engines }, () => ({ endsAt: 110 }));
+      const found = { ...load, requests: waiting, work: waiting, maxWork: 1, running, engines };
+      const predicted = running.length * 10 + (waiting + 1) * unsure.predictMs(1);
+      for (let share = 0.5; ; share += 0.001) {
+        const deadlineAt = 100 + (share * predicted) / engines;
+        if (!refuse({ ...request, deadlineAt }, found, limits, unsure, 100)) return share;
+      }
+    };
+    expect(askedOf(0, 1)).toBeCloseTo(1 + margin, 2);
+    expect(askedOf(1, 1)).toBeCloseTo(1 + 2 * margin, 2);
+    expect(askedOf(1, 2)).toBeCloseTo(1 + margin, 2);
+    expect(askedOf(2, 2)).toBeCloseTo(1 + 2 * margin, 2);
+  });
+
   test('counts on those who will come to share the run, as many as usually come in the time there is', () => {
     const busy = { ...load, demand: 1 };
     // 5 ms, and 18 ms for a run of eight: the five that it lacks come in the 5 ms before it begins
@@ -107,6 +129,21 @@ describe('refusal at the door', () => {
     // 5 ms, and 14 ms for a run of four: for a larger one too few would come in time
     expect(refuse({ ...request, deadlineAt: 119 }, busy, limits, costs, 100)).toBeUndefined();
     expect(refuse({ ...request, deadlineAt: 118 }, busy, limits, costs, 100)?.message).toContain('in 19 ms');
+  });
+
+  test('does not count on a run that would end too late for who goes first', () => {
+    // 5 ms, and 14 ms for a run of four, or twice 12 ms for runs of two: those who wait have until 118, or until 119
+    const at = (deadline: number, first: number) =>
+      refuse(
+        { ...request, deadlineAt: deadline },
+        { ...load, demand: 1, firstDeadline: () => first },
+        limits,
+        costs,
+        100,
+      );
+    expect(at(119, 119)).toBeUndefined();
+    expect(at(119, 118)?.message).toContain('in 29 ms');
+    expect(at(129, 118)).toBeUndefined();
   });
 
   test('what was asked for fades within seconds, also while nothing comes', () => {
@@ -181,6 +218,7 @@ describe('the queue', () => {
         }
         expect([queue.length, queue.work, queue.bytes]).toEqual([inside.length, inside.length, 4 * inside.length]);
         expect(Array.from(queue).every((waiting) => inside.includes(waiting))).toBe(true);
+        expect(queue.firstDeadline()).toBe(Math.min(...inside.map(({ deadlineAt }) => deadlineAt)));
         expect(queue.workBehind(10)).toBe(inside.filter(({ dueAt }) => dueAt > 10).length);
       }),
     );
