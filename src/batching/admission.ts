@@ -70,12 +70,12 @@ export function refuse(
   const runWork = expectedWork(request, leftMs, load, costs, now);
   if (!costs.knows(runWork)) return undefined;
   const runMs = costs.predictMs(runWork);
-  // While the engines' next runs have room, a refusal may leave one idle. Any other place is better given to who comes
-  // later, and is surer to be in time.
-  const hasRoom = load.work < load.engines * runWork;
-  const caution = hasRoom ? costs.caution : 1 + MARGIN_OF_THE_UNNEEDED * (costs.caution - 1);
   const neededAfter = (work: number) => {
     const runs = Math.ceil((work + request.work) / runWork);
+    // While the engines' next runs have room, a refusal may leave one idle. Any other place is better given to who comes
+    // later, and is surer to be in time.
+    const hasRoom = work < load.engines * runWork;
+    const caution = hasRoom ? costs.caution : 1 + MARGIN_OF_THE_UNNEEDED * (costs.caution - 1);
     return ((runningMs(load, now) + runs * runMs) * caution) / load.engines;
   };
   // Mostly there is time even if all the others go first.
@@ -92,8 +92,8 @@ export function refuse(
 
 /**
  * Work of the run that a request would share. Others fill it up if they wait already, or come in the time that it leaves
- * before it must begin; without enough of them, or when it would end too late for who goes first, it is half as large, and
- * so on. A request larger than that has a run for itself, and the others are taken to be like it.
+ * before it must begin; without enough of them, or where it takes all who wait and ends too late for who goes first, it is
+ * half as large, and so on. A request larger than that has a run for itself, and the others are taken to be like it.
  */
 function expectedWork(
   { work: own }: NewRequest,
@@ -102,11 +102,13 @@ function expectedWork(
   costs: CostModel,
   now: number,
 ): number {
-  const firstLeftMs = (load.firstDeadline() - now) / costs.caution - runningMs(load, now) / load.engines;
   for (let work = load.maxWork; work > own; work /= 2) {
     const runMs = costs.predictMs(work);
     const spareMs = leftMs / costs.caution - runMs;
-    if (spareMs > 0 && runMs <= firstLeftMs && load.work + load.demand * spareMs >= work) return work;
+    if (spareMs <= 0 || load.work + load.demand * spareMs < work) continue;
+    const takesAll = load.work + own <= work;
+    const endsMs = (runningMs(load, now) / load.engines + runMs) * costs.caution;
+    if (!takesAll || now + endsMs <= load.firstDeadline()) return work;
   }
   return own;
 }

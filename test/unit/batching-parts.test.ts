@@ -107,10 +107,11 @@ describe('refusal at the door', () => {
     const margin = unsure.caution - 1;
     expect(margin).toBeGreaterThan(0.1);
     /** The time that must be left, as a share of what is predicted. */
-    const askedOf = (waiting: number, engines: number) => {
+    const askedOf = (ahead: number, engines: number, behind = 0) => {
       const running = Array.from({ length: engines }, () => ({ endsAt: 110 }));
-      const found = { ...load, requests: waiting, work: waiting, maxWork: 1, running, engines };
-      const predicted = running.length * 10 + (waiting + 1) * unsure.predictMs(1);
+      const requests = ahead + behind;
+      const found = { ...load, requests, work: requests, maxWork: 1, running, engines, workBehind: () => behind };
+      const predicted = engines * 10 + (ahead + 1) * unsure.predictMs(1);
       for (let share = 0.5; ; share += 0.001) {
         const deadlineAt = 100 + (share * predicted) / engines;
         if (!refuse({ ...request, deadlineAt }, found, limits, unsure, 100)) return share;
@@ -120,6 +121,8 @@ describe('refusal at the door', () => {
     expect(askedOf(1, 1)).toBeCloseTo(1 + 2 * margin, 2);
     expect(askedOf(1, 2)).toBeCloseTo(1 + margin, 2);
     expect(askedOf(2, 2)).toBeCloseTo(1 + 2 * margin, 2);
+    // Urgent, it goes before the others.
+    expect(askedOf(0, 1, 3)).toBeCloseTo(1 + margin, 2);
   });
 
   test('counts on those who will come to share the run, as many as usually come in the time there is', () => {
@@ -131,7 +134,7 @@ describe('refusal at the door', () => {
     expect(refuse({ ...request, deadlineAt: 118 }, busy, limits, costs, 100)?.message).toContain('in 19 ms');
   });
 
-  test('does not count on a run that would end too late for who goes first', () => {
+  test('does not count on a run of all who wait that would end too late for who goes first', () => {
     // 5 ms, and 14 ms for a run of four, or twice 12 ms for runs of two: those who wait have until 118, or until 119
     const at = (deadline: number, first: number) =>
       refuse(
@@ -144,6 +147,9 @@ describe('refusal at the door', () => {
     expect(at(119, 119)).toBeUndefined();
     expect(at(119, 118)?.message).toContain('in 29 ms');
     expect(at(129, 118)).toBeUndefined();
+    // Behind more than a run takes, who goes first has had its run before.
+    const deep = { ...load, work: 13, demand: 1, firstDeadline: () => 107 };
+    expect(refuse({ ...request, deadlineAt: 141 }, deep, limits, costs, 100)).toBeUndefined();
   });
 
   test('what was asked for fades within seconds, also while nothing comes', () => {
