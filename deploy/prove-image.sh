@@ -161,9 +161,9 @@ unshare --net bash "$WORK/run/serve" >"$WORK/server.log" 2>&1 &
 unshare_pid=$!
 trap 'kill -KILL "$unshare_pid" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do server=$(pgrep -P "$unshare_pid" || true); [ -z "$server" ] || break; sleep 0.05; done
-[ -n "$server" ] || { cat "$WORK/server.log"; fail 'the server did not start'; }
-# Only now: a program run before the server would be the first child that is found.
-nsenter --target "$server" --net ip link set lo up
+# Loopback comes up only now: a program run before the server would be the first child that is found.
+[ -n "$server" ] && nsenter --target "$server" --net ip link set lo up ||
+  { cat "$WORK/server.log"; fail 'the server did not start'; }
 beside() { nsenter --target "$server" --net chroot "$root" "${as_user[@]}" env -i --chdir="$workdir" "${environment[@]}" "$@"; }
 
 beside node --input-type=module - <"$WORK/ask.mjs" || { tail -5 "$WORK/server.log"; fail 'no answer'; }

@@ -13,13 +13,12 @@ import { binaryRequest, jsonBody, tokens } from './heavy-models.ts';
 import { inferUrl, metric, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
 import type { SendTask } from './sender.ts';
-import { quantile } from './statistics.ts';
+import { PROMPT_MS, quantile } from './statistics.ts';
 
 const COUNT = 10_000;
 const LONGEST_MS = 50;
 const LONGEST_TOKENS = 31;
 const CONNECTIONS = 32;
-const PROMPT_MS = 5;
 
 export const deadlines: Measure = async ({ models, flags, onProgress }) => {
   writeFileSync(join(models, 'lookup.onnx'), writeOnnx(lookup()));

@@ -7,7 +7,7 @@ import { binaryRequest, tokens } from './heavy-models.ts';
 import { inferUrl, startOrtlet, startSender } from './ortlet.ts';
 import type { Measure } from './report.ts';
 import type { SendResult } from './sender.ts';
-import { median, quantile, timesOf } from './statistics.ts';
+import { median, PROMPT_MS, quantile, timesOf } from './statistics.ts';
 
 const DEADLINE_MS = 100;
 /** Long enough for the refusals of 5 times as many requests to cost little beside the runs. */
@@ -16,7 +16,6 @@ const CONNECTIONS = 512;
 const FACTORS = [1, 2, 5, 10];
 const PAUSE_MS = 200;
 const CALM_SECONDS = 2;
-const PROMPT_MS = 5;
 
 /** One load in one round. Times in milliseconds. */
 interface Observation {

@@ -1,6 +1,9 @@
-// Small sums over samples.
+// Small sums over samples, and what is called prompt.
 
 import type { Sample } from './sender.ts';
+
+/** An answer that says no is prompt within so much, in milliseconds. */
+export const PROMPT_MS = 5;
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
